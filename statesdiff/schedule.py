@@ -1,0 +1,134 @@
+"""How much noise at which time: beta, alpha, alpha_bar, and the forward process that they define."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from statesdiff.rng import randn
+
+
+def normalised_time(t: Tensor, T: int) -> Tensor:
+    """t_bar = 2 (t - T/2) / T, which maps t = 0..T onto [-1, 1]; the only place where time is rescaled."""
+    return 2 * (t - T / 2) / T
+
+
+def per_sample(values: Tensor, t: int | Tensor, x: Tensor) -> Tensor:
+    """Pick values[t] and shape the result so that it multiplies x, row by row.
+
+    values (T + 1,), t integer, scalar or (B,), x (B, ...) -> scalar or (B, 1, ...), in x's dtype and on its device.
+    Raises TypeError if t is not an integer, ValueError if it lies outside 0..T or does not have one entry per row.
+    """
+    t = torch.as_tensor(t, device=values.device)
+    if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
+        raise TypeError(f"t must be an integer, got {t.dtype}; the schedule's times are 0..{len(values) - 1}")
+    if t.numel() and not 0 <= t.min() <= t.max() < len(values):
+        raise ValueError(f"t must lie in 0..{len(values) - 1}, got {int(t.min())}..{int(t.max())}")
+    if t.ndim > 1 or (t.ndim == 1 and len(t) != len(x)):
+        raise ValueError(f"t must be a scalar or have one entry for each of the {len(x)} rows of x, got {tuple(t.shape)}")
+    picked = values[t.long()].to(x)
+    return picked if t.ndim == 0 else picked.reshape(-1, *[1] * (x.ndim - 1))
+
+
+@dataclass(frozen=True)
+class NoiseSchedule:
+    """A variance-preserving noise schedule, given by beta (T + 1,) with beta[0] = 0; index 0 is clean data.
+
+    Raises ValueError unless 0 < beta_t < 1 for t = 1..T. Everything is stored in float64 and cast at use.
+    """
+
+    beta: Tensor
+    name: str = "custom"
+
+    def __post_init__(self) -> None:
+        beta = torch.as_tensor(self.beta, dtype=torch.float64)
+        if beta.ndim != 1 or len(beta) < 2 or beta[0] != 0:
+            raise ValueError(f"beta must have shape (T + 1,) with T >= 1 and beta[0] = 0, got shape {tuple(beta.shape)}")
+        inside = (beta[1:] > 0) & (beta[1:] < 1)
+        if not inside.all():
+            t = int((~inside).nonzero()[0]) + 1
+            raise ValueError(f"beta must satisfy 0 < beta_t < 1 for t = 1..{len(beta) - 1}, got beta_{t} = {beta[t]:.4g}")
+        object.__setattr__(self, "beta", beta)
+
+    @classmethod
+    def linear(cls, T: int = 500, beta_1: float = 1e-4, beta_T: float = 0.02) -> "NoiseSchedule":
+        """beta rises evenly from beta_1 to beta_T (DDPM, section 4)."""
+        return cls(_after_zero(torch.linspace(beta_1, beta_T, _checked_T(T), dtype=torch.float64)), f"linear, T = {T}")
+
+    @classmethod
+    def cosine(cls, T: int = 500, s: float = 0.008, beta_max: float = 0.999) -> "NoiseSchedule":
+        """alpha_bar_t follows cos^2(pi/2 (t/T + s) / (1 + s)), beta clipped at beta_max (Improved DDPM, eq. 17)."""
+        u = torch.arange(_checked_T(T) + 1, dtype=torch.float64) / T
+        alpha_bar = torch.cos(math.pi / 2 * (u + s) / (1 + s)) ** 2
+        beta = (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=beta_max)
+        return cls(_after_zero(beta), f"cosine, T = {T}")
+
+    @property
+    def T(self) -> int:
+        """The number of noising steps."""
+        return len(self.beta) - 1
+
+    @cached_property
+    def alpha(self) -> Tensor:
+        """1 - beta, (T + 1,)."""
+        return 1 - self.beta
+
+    @cached_property
+    def alpha_bar(self) -> Tensor:
+        """The product of the alphas up to t (DDPM, below eq. 4), (T + 1,), alpha_bar[0] = 1."""
+        return self.alpha.cumprod(0)
+
+    @cached_property
+    def noise_level(self) -> Tensor:
+        """sqrt((1 - alpha_bar) / alpha_bar), noise per unit of signal, (T + 1,); EDM and k-diffusion call it sigma."""
+        return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
+
+    @cached_property
+    def snr(self) -> Tensor:
+        """Signal-to-noise ratio alpha_bar / (1 - alpha_bar), a ratio of variances, (T + 1,); infinite at t = 0."""
+        return self.alpha_bar / (1 - self.alpha_bar)
+
+    def q_sample(self, x_0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
+        """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (DDPM, eq. 4).
+
+        x_0 (B, D), t scalar or (B,), eps (B, D) standard normal -> x_t (B, D). Raises ValueError if the shapes differ.
+        """
+        if eps.shape != x_0.shape:
+            raise ValueError(f"eps must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(eps.shape)}")
+        alpha_bar = per_sample(self.alpha_bar, t, x_0.double())
+        return (alpha_bar.sqrt().to(x_0) * x_0) + (1 - alpha_bar).sqrt().to(x_0) * eps
+
+    def q_step(self, x_prev: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
+        """One link of the chain: x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps (DDPM, eq. 2). Shapes as q_sample."""
+        beta = per_sample(self.beta, t, x_prev.double())
+        return (1 - beta).sqrt().to(x_prev) * x_prev + beta.sqrt().to(x_prev) * eps
+
+    def chain(self, x_0: Tensor, *, generator: torch.Generator | None = None) -> Iterator[Tensor]:
+        """The forward process one step at a time: yields x_0, x_1, ..., x_T, each (B, D)."""
+        x = x_0
+        yield x
+        for t in range(1, self.T + 1):
+            x = self.q_step(x, t, randn(*x.shape, generator=generator, device=x.device))
+            yield x
+
+    def predict_x_0(self, x_t: Tensor, t: int | Tensor, eps_hat: Tensor) -> Tensor:
+        """Eq. 2 solved for x_0: (x_t - sqrt(1 - alpha_bar_t) eps_hat) / sqrt(alpha_bar_t) (DDIM, eq. 9). (B, D)."""
+        alpha_bar = per_sample(self.alpha_bar, t, x_t.double())
+        return (x_t - (1 - alpha_bar).sqrt().to(x_t) * eps_hat) / alpha_bar.sqrt().to(x_t)
+
+    def score(self, eps_hat: Tensor, t: int | Tensor) -> Tensor:
+        """grad log p_t(x_t) = -eps_hat / sqrt(1 - alpha_bar_t), for t >= 1 (Song et al. 2021, section 3.3). (B, D)."""
+        return -eps_hat / (1 - per_sample(self.alpha_bar, t, eps_hat.double())).sqrt().to(eps_hat)
+
+
+def _after_zero(beta: Tensor) -> Tensor:
+    return torch.cat([beta.new_zeros(1), beta])
+
+
+def _checked_T(T: int) -> int:
+    if not isinstance(T, int) or T < 1:
+        raise ValueError(f"T must be an integer >= 1, got {T!r}")
+    return T
