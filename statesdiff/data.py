@@ -96,11 +96,15 @@ def standardise(x: Tensor) -> Tensor:
     """
     std = x.std(0, correction=0)
     if not (std > 0).all():
-        raise ValueError(f"x cannot be standardised: coordinates with no spread: {(~(std > 0)).nonzero().ravel().tolist()}")
+        raise ValueError(
+            f"x cannot be standardised: coordinates with no spread: {(~(std > 0)).nonzero().ravel().tolist()}"
+        )
     return (x - x.mean(0)) / std
 
 
-def load_states(path: str | os.PathLike, *, standardise_x: bool = False, names: tuple[str, ...] = STATE_NAMES) -> Dataset:
+def load_states(
+    path: str | os.PathLike, *, standardise_x: bool = False, names: tuple[str, ...] = STATE_NAMES
+) -> Dataset:
     """Read the course's `states.pt` ({"data": (N, 2), "labels": (N,)}), an `.npz` with those keys, or any (N, D) `.npy`.
 
     Nothing is unpickled. Points without labels get label 0. Data are left in their units unless `standardise_x`.

@@ -63,7 +63,12 @@ def loss_per_t(
 
 
 def bayes_loss(
-    data: Tensor, schedule: NoiseSchedule, times: Sequence[int], *, n: int = 2000, generator: torch.Generator | None = None
+    data: Tensor,
+    schedule: NoiseSchedule,
+    times: Sequence[int],
+    *,
+    n: int = 2000,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
     """The Bayes loss floor E |eps - E[eps | x_t]|^2 per coordinate, x_0 drawn from `data` (N, D) -> (len(times),).
 

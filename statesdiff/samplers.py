@@ -1,5 +1,6 @@
 """From noise to data: samplers are loops that take any noise predictor and any schedule, and yield every x_t."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -102,9 +103,7 @@ def ddim(
 
 def last(path: Iterator[Tensor]) -> Tensor:
     """Run a sampler to its end and return x_0, keeping nothing of the way there."""
-    for x in path:
-        pass
-    return x
+    return deque(path, maxlen=1).pop()
 
 
 def _predict(predictor: NoisePredictor, x: Tensor, t: int) -> Tensor:

@@ -117,5 +117,10 @@ def train_recipe(
         raise ValueError(f"recipe must be one of {sorted(RECIPES)}, got {name!r}")
     recipe = RECIPES[name]
     model = init(recipe.build, D=x_0.shape[1], T=schedule.T, generator=stream("init", seed))
-    options = {"steps": steps or recipe.steps, "batch_size": recipe.batch_size, "lr": recipe.lr, "draw_t": recipe.draw_t}
+    options = {
+        "steps": steps or recipe.steps,
+        "batch_size": recipe.batch_size,
+        "lr": recipe.lr,
+        "draw_t": recipe.draw_t,
+    }
     return model, train_denoiser(model, x_0, schedule, generator=stream("train", seed), **options)

@@ -1,0 +1,120 @@
+"""Figures: small helpers that take `ax=None` and return the axes; colours are safe for colour-blind readers."""
+
+from collections.abc import Callable, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from statesdiff.data import STATE_NAMES, outlines
+
+# Okabe and Ito's palette (2008): one fixed colour for each state
+STATE_COLOURS = dict(zip(STATE_NAMES, ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"), strict=True))
+GREY, INK = "#8a8f98", "#1b1e23"
+LIMIT = 2.6  # half the side of the usual window, standardised units
+
+
+def style() -> None:
+    """The book's plot style: quiet axes, readable on a phone, sharp on a good screen."""
+    plt.rcParams.update(
+        {
+            "figure.dpi": 100,
+            "savefig.dpi": 100,
+            "figure.figsize": (6.4, 4.0),
+            "figure.constrained_layout.use": True,
+            "font.size": 11,
+            "axes.titlesize": 11,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": GREY,
+            "axes.prop_cycle": plt.cycler(color=list(STATE_COLOURS.values())),
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+            "image.cmap": "cividis",
+        }
+    )
+
+
+def _square(ax: Axes | None, title: str, limit: float) -> Axes:
+    ax = ax if ax is not None else plt.subplots(figsize=(4.6, 4.6))[1]
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", title=title)
+    return ax
+
+
+def scatter(
+    x: Tensor,
+    y: Tensor | None = None,
+    ax: Axes | None = None,
+    *,
+    title: str = "",
+    limit: float = LIMIT,
+    size: float = 2.0,
+) -> Axes:
+    """Points x (N, 2) on equal axes, in the colours of their states if labels y (N,) are given, in grey if not."""
+    ax = _square(ax, title, limit)
+    colours = INK if y is None else np.array(list(STATE_COLOURS.values()))[np.asarray(y)]
+    ax.scatter(*x.detach().T, s=size, c=colours, linewidths=0, alpha=0.75, rasterized=True)
+    return ax
+
+
+def snapshots(
+    sets: Sequence[Tensor], titles: Sequence[str], y: Tensor | None = None, *, columns: int = 4, limit: float = LIMIT
+) -> np.ndarray:
+    """A grid of scatter plots, one for each set of points; returns the axes, (rows, columns)."""
+    rows = -(-len(sets) // columns)
+    _, axes = plt.subplots(rows, columns, figsize=(2.3 * columns, 2.45 * rows), squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, x, title in zip(axes.flat, sets, titles, strict=False):
+        scatter(x, y, ax, title=title, limit=limit, size=1.2)
+    return axes
+
+
+def outline(ax: Axes | None = None, *, colour: str = GREY, width: float = 1.0, limit: float = LIMIT) -> Axes:
+    """The true curves, from which the data were drawn."""
+    ax = _square(ax, "", limit) if ax is None else ax
+    for rings in outlines():
+        for ring in rings:
+            ax.plot(*ring.T, color=colour, linewidth=width, zorder=0)
+    return ax
+
+
+def lattice(n: int, limit: float = LIMIT) -> Tensor:
+    """The n x n points of a regular grid over the window, (n * n, 2), row by row from the lower left."""
+    side = torch.linspace(-limit, limit, n)
+    return torch.cartesian_prod(side, side).flip(1)
+
+
+def heatmap(
+    f: Callable[[Tensor], Tensor], ax: Axes | None = None, *, title: str = "", n: int = 160, limit: float = LIMIT
+) -> Axes:
+    """The function f, (n, 2) -> (n,), as an image over the window."""
+    ax = _square(ax, title, limit)
+    values = torch.as_tensor(f(lattice(n, limit))).reshape(n, n)
+    ax.imshow(values, origin="lower", extent=(-limit, limit, -limit, limit))
+    return ax
+
+
+def arrows(
+    x: Tensor, v: Tensor, ax: Axes | None = None, *, title: str = "", limit: float = LIMIT, longest: float = 0.25
+) -> Axes:
+    """A vector v (N, 2) at each point x (N, 2), shortened where needed so that the longest is `longest` units."""
+    ax = _square(ax, title, limit)
+    v = v * longest / v.norm(dim=1).max()
+    ax.quiver(*x.T, *v.T, angles="xy", scale_units="xy", scale=1, width=0.004, color=INK, alpha=0.8)
+    return ax
+
+
+def trajectories(
+    path: Sequence[Tensor], y: Tensor | None = None, ax: Axes | None = None, *, title: str = "", n: int = 40
+) -> Axes:
+    """The ways of the first n points through a sampler's path, from the dots (x_T) to the end (x_0)."""
+    ax = _square(ax, title, 3.2)
+    ways = torch.stack([x[:n] for x in path])  # (steps, n, 2)
+    colours = [INK] * n if y is None else np.array(list(STATE_COLOURS.values()))[np.asarray(y[:n])]
+    for way, colour in zip(ways.unbind(1), colours, strict=True):
+        ax.plot(*way.T, color=colour, linewidth=0.7, alpha=0.7)
+    ax.scatter(*ways[0].T, s=6, color=GREY, zorder=3)
+    return ax
