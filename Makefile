@@ -1,0 +1,42 @@
+# From a bare clone: `make book` builds the pages, `make test` runs every check. Both install into .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/installed
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+CODE := $(wildcard statesdiff tests tools benchmarks book/_ext)
+PAGE := _build/html/index.html
+
+.PHONY: book test lab notebooks clean
+
+# The doctrees of a failed build go: a second build would read them and not repeat the warnings.
+book: $(READY)
+	@echo "Building the book ..."
+	@$(BIN)/jupyter-book build . -q -W -n --keep-going >/dev/null || { rm -rf _build/.doctrees; exit 1; }
+	@echo "The book is built. Open $(CURDIR)/$(PAGE)"
+
+test: $(READY)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/python -m pytest --cov=statesdiff --cov-report=term-missing:skip-covered --cov-fail-under=95
+	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS))
+
+lab: $(READY)
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+notebooks: $(READY)
+	$(BIN)/python tools/run_notebooks.py
+
+clean:
+	rm -rf .venv _build *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# A recent pip unpacks faster, and byte code is left to the first import: together they halve the installation.
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit( \
+	  "statesdiff needs Python 3.10 to 3.13; $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % v)'
+	@echo "Installing into .venv (once, a minute or two) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet --no-compile -r requirements.txt
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
