@@ -2,11 +2,9 @@
 
 import json
 import os
-import zipfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -124,15 +122,16 @@ def load_states(
 def _read_pt(path: Path) -> tuple:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file can make the reader raise almost anything
         raise ValueError(f"{path}: not a file of plain tensors, refused to read it ({type(error).__name__})") from error
     return _by_key(path, content)
 
 
 def _read_npy(path: Path) -> tuple:
     try:
-        return np.load(path, allow_pickle=False), None
-    except (ValueError, EOFError, OSError) as error:
+        # mapped first: a header that promises more than the file holds is refused before any memory is taken
+        return np.array(np.lib.format.open_memmap(path, mode="r")), None
+    except Exception as error:
         raise ValueError(f"{path}: not a plain NumPy array, refused to read it ({error})") from error
 
 
@@ -140,7 +139,7 @@ def _read_npz(path: Path) -> tuple:
     try:
         with np.load(path, allow_pickle=False) as archive:
             content = dict(archive)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except Exception as error:
         raise ValueError(f"{path}: not an archive of plain NumPy arrays, refused to read it ({error})") from error
     return _by_key(path, content)
 
@@ -152,11 +151,18 @@ def _by_key(path: Path, content: object) -> tuple:
     return content["data"], content.get("labels")
 
 
+def _plain(values: object) -> Tensor:
+    values = torch.as_tensor(values).detach()
+    if values.layout != torch.strided or values.is_nested or values.is_quantized or values.is_meta:
+        raise TypeError(f"not a plain tensor: {values.layout} on {values.device}, {values.dtype}")
+    return values
+
+
 def _checked(path: Path, x: object, y: object, n_classes: int) -> tuple[Tensor, Tensor]:
     try:
-        x = torch.as_tensor(x)
-        y = torch.zeros(x.shape[:1], dtype=torch.int64) if y is None else torch.as_tensor(y)
-    except (TypeError, ValueError) as error:
+        x = _plain(x)
+        y = torch.zeros(x.shape[:1], dtype=torch.int64) if y is None else _plain(y)
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: data and labels must be arrays of numbers ({error})") from error
     if x.is_complex() or x.ndim != 2 or 0 in x.shape:
         raise ValueError(f"{path}: data must be a non-empty real array of shape (N, D), got {tuple(x.shape)} {x.dtype}")
