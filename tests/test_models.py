@@ -86,8 +86,16 @@ def test_the_network_sees_x_and_t_bar_and_then_their_waves():
     assert got == pytest.approx([0.5, -1.0, 0.0, s(1.0), s(-2.0), c(1.0), c(-2.0), s(0.0), c(0.0)], abs=1e-6)
 
 
+def test_skip_adds_a_first_guess_that_is_right_where_all_is_noise():
+    plain, skip = small(), small(skip=True)
+    x_t, t = randn(4, 2, generator=stream("data")), torch.tensor([0, 1, 5, 10])
+    assert_close(skip(x_t, t), plain(x_t, t) + torch.tensor([0.0, 0.1, 0.5, 1.0])[:, None] * x_t)
+    assert_close(skip(x_t, 5), plain(x_t, 5) + 0.5 * x_t)
+
+
 def test_the_default_is_the_projects_own_denoiser():
     model = Denoiser()
+    assert not model.skip
     assert [tuple(layer.weight.shape) for layer in model.net[::2]] == [(256, 3), *[(256, 256)] * 3, (2, 256)]
     assert (model.D, model.T) == (2, 500)
 
@@ -149,7 +157,7 @@ def test_a_checkpoint_comes_back_bit_for_bit(tmp_path, build):
 
 
 def test_every_option_survives(tmp_path):
-    model = small(activation="silu", x_frequencies=(1.0, 2.5), t_frequencies=(0.5,))
+    model = small(activation="silu", x_frequencies=(1.0, 2.5), t_frequencies=(0.5,), skip=True)
     back, _ = load_denoiser(save_denoiser(str(tmp_path / "model.safetensors"), model, SCHEDULE))
     assert back.config == model.config
     assert torch.equal(back(torch.ones(1, 2), 3), model(torch.ones(1, 2), 3))
