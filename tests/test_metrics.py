@@ -1,0 +1,301 @@
+"""The metrics, each against another library or brute force, and what each of them misses."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import bootstrap, gaussian_kde
+
+from statesdiff.data import outline_points, states
+from statesdiff.metrics import Interval, coverage, emd, evaluate, interval, mean_distance, nll, score, scores
+from statesdiff.rng import randn, stream
+
+METRICS = {
+    "nll": nll,
+    "emd": emd,
+    "mean_distance": mean_distance,
+    "coverage": coverage,
+}
+A = randn(30, 2, generator=stream("a"))
+B = randn(45, 2, generator=stream("b")) + 0.5
+COLUMNS = ["NLL", "EMD", "distance", "coverage"]
+
+clouds = st.tuples(st.integers(1, 15), st.integers(1, 15), st.integers(1, 4), st.integers(0, 2**31))
+
+
+def two_clouds(n, m, D, seed):
+    g = torch.Generator().manual_seed(seed)
+    return torch.randn(n, D, generator=g), torch.randn(m, D, generator=g)
+
+
+# NLL
+
+
+def kde_nll(samples, reference):
+    """-log of the Gaussian KDE with Scott's bandwidth, term by term in plain Python."""
+    n, d = reference.shape
+    cov = np.cov(reference.T.numpy().astype(float)) * n ** (-2 / (d + 4))
+    inverse, norm = np.linalg.inv(cov), math.sqrt(np.linalg.det(2 * math.pi * cov))
+    total = 0.0
+    for x in samples.double().numpy():
+        kernel = sum(math.exp(-0.5 * (x - r) @ inverse @ (x - r)) for r in reference.double().numpy())
+        total -= math.log(kernel / (n * norm))
+    return total / len(samples)
+
+
+def test_nll_equals_a_hand_written_kde():
+    assert nll(A, B) == pytest.approx(kde_nll(A, B), rel=1e-9)
+    assert nll(B, A) == pytest.approx(kde_nll(B, A), rel=1e-9)
+
+
+def test_nll_is_in_nats_and_falls_near_the_mode():
+    x = randn(2000, 2, generator=stream("x"))
+    # for N(0, I) the entropy is 1 + log(2 pi) = 2.838; Scott's bandwidth widens the density a little, a draw of 2,000
+    # has a standard error of 0.022
+    assert nll(x, x) == pytest.approx(1 + math.log(2 * math.pi), abs=0.06)
+    assert nll(0.1 * x, x) < nll(x, x) < nll(2 * x, x)
+
+
+def test_a_collapse_beats_the_real_data_on_nll():
+    real = states().x
+    grid = torch.cartesian_prod(torch.linspace(-2.5, 2.5, 26), torch.linspace(-2.5, 2.5, 26))
+    mode = grid[torch.as_tensor(gaussian_kde(real.T.numpy()).logpdf(grid.T.numpy())).argmax()]
+    assert nll(mode.repeat(10, 1), real) < nll(real[::10], real) - 0.2
+
+
+# EMD
+
+
+def assignment(a, b):
+    cost = torch.cdist(a.double(), b.double()).numpy()
+    return cost[linear_sum_assignment(cost)].mean()
+
+
+@given(st.integers(1, 40), st.integers(1, 4), st.integers(0, 2**31))
+def test_emd_of_equal_numbers_is_the_best_assignment(n, D, seed):
+    a, b = two_clouds(n, n, D, seed)
+    assert emd(a, b) == pytest.approx(assignment(a, b), rel=1e-6, abs=1e-9)
+
+
+def test_emd_of_unequal_numbers_splits_points():
+    # each point repeated until both sets have the 90 points that 30 and 45 divide
+    assert emd(A, B) == pytest.approx(assignment(A.repeat(3, 1), B.repeat(2, 1)), rel=1e-6)
+
+
+def test_emd_by_hand():
+    a = torch.tensor([[0.0, 0], [1, 0]])
+    assert emd(a, a.flip(0)) == 0
+    assert emd(a, torch.tensor([[0.0, 3], [1, 4]])) == pytest.approx(3.5)
+    assert emd(a, torch.tensor([[0.0, 0]])) == pytest.approx(0.5)
+
+
+@given(clouds)
+def test_emd_is_symmetric_and_moves_with_a_shift(cloud):
+    a, b = two_clouds(*cloud)
+    assert emd(a, b) == pytest.approx(emd(b, a), rel=1e-6, abs=1e-9)
+    assert emd(a, a + 0.25) == pytest.approx(0.25 * math.sqrt(a.shape[1]), rel=1e-4)
+
+
+def test_emd_sees_a_missing_state_that_nll_rewards():
+    real, fresh = states(60), states(60, seed=1)
+    without = fresh.x[fresh.y != 3]
+    assert nll(without, real.x) < nll(fresh.x, real.x)
+    assert emd(without, real.x) > 2 * emd(fresh.x, real.x)
+
+
+# Distance and coverage
+
+
+@given(clouds)
+def test_mean_distance_equals_brute_force(cloud):
+    a, b = two_clouds(*cloud)
+    want = np.mean([min(math.dist(p, q) for q in b.tolist()) for p in a.tolist()])
+    assert mean_distance(a, b) == pytest.approx(want, rel=1e-9)
+
+
+@given(clouds, st.floats(0.01, 3))
+def test_coverage_equals_brute_force(cloud, radius):
+    a, b = two_clouds(*cloud)
+    want = np.mean([min(math.dist(p, q) for p in a.tolist()) <= radius for q in b.tolist()])
+    assert coverage(a, b, radius) == pytest.approx(want, abs=1e-12)
+
+
+def test_coverage_and_distance_are_precision_and_recall():
+    target = torch.tensor([[0.0, 0], [1, 0], [2, 0], [3, 0]])
+    one = torch.tensor([[0.0, 0.03]]).repeat(9, 1)
+    assert mean_distance(one, target) == pytest.approx(0.03)
+    assert coverage(one, target) == 0.25
+    assert coverage(one, target, radius=0.02) == 0
+    assert coverage(one, target, radius=1.5) == 0.5
+
+
+@pytest.mark.parametrize("radius", [0, -1, math.nan, math.inf])
+def test_a_radius_that_is_not_positive_is_refused(radius):
+    with pytest.raises(ValueError, match="radius must be positive"):
+        coverage(A, B, radius)
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS.keys())
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        (torch.zeros(0, 2), B, "need non-empty point sets"),
+        (A, torch.zeros(0, 2), "need non-empty point sets"),
+        (A, torch.zeros(5, 3), "need non-empty point sets"),
+        (A[:, 0], B, "need non-empty point sets"),
+        (A[None], B, "need non-empty point sets"),
+        (torch.tensor([[0.0, math.nan], [math.inf, 1.0]]), B, "got 2 values that are NaN or infinite"),
+        (A, torch.tensor([[0.0, -math.inf]]), "got 1 values that are NaN or infinite"),
+    ],
+    ids=["no samples", "no reference", "other D", "flat", "three axes", "NaN samples", "infinite reference"],
+)
+def test_points_that_make_no_sense_are_refused(metric, a, b, message):
+    with pytest.raises(ValueError, match=message):
+        metric(a, b)
+
+
+def test_samples_with_gradients_and_float64_are_taken():
+    assert mean_distance(A.clone().requires_grad_(), B.double()) == pytest.approx(mean_distance(A, B))
+
+
+# Intervals
+
+
+def test_interval_is_students():
+    # 1, 2, 3, 4, 5: standard deviation 1.5811, t(0.975, 4) = 2.7764 from the table
+    got = interval([1, 2, 3, 4, 5])
+    assert isinstance(got, Interval) and got.n == 5 and got.mean == 3
+    assert got.half_width == pytest.approx(2.7764 * 1.58114 / math.sqrt(5), rel=1e-4)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20), st.floats(-100, 100), st.floats(0.01, 100))
+def test_interval_moves_and_scales_with_its_values(values, shift, scale):
+    a, b = interval(values), interval([scale * v + shift for v in values])
+    assert min(values) - 1e-9 <= a.mean <= max(values) + 1e-9 and a.half_width >= 0 and a.n == len(values)
+    assert b.mean == pytest.approx(scale * a.mean + shift, rel=1e-6, abs=1e-6)
+    assert b.half_width == pytest.approx(scale * a.half_width, rel=1e-6, abs=1e-6)
+
+
+def test_interval_covers_the_truth_19_times_in_20():
+    rows = randn(4000, 5, generator=stream("rows")).double()
+    hits = [abs(i.mean) <= i.half_width for i in map(interval, rows.tolist())]
+    assert np.mean(hits) == pytest.approx(0.95, abs=0.014)  # four standard errors of a share of 4,000
+
+
+def test_interval_of_equal_values_has_no_width():
+    assert interval([2.0, 2.0, 2.0]) == Interval(2.0, 0.0, 3)
+
+
+def test_interval_agrees_with_a_bootstrap():
+    values = randn(400, 1, generator=stream("rows")).ravel().numpy()
+    low, high = bootstrap((values,), np.mean, random_state=0, n_resamples=2000).confidence_interval
+    assert interval(list(values)).half_width == pytest.approx((high - low) / 2, rel=0.1)
+
+
+@pytest.mark.parametrize("values", [[], [1.0]])
+def test_one_run_has_no_interval(values):
+    with pytest.raises(ValueError, match=f"at least 2 repeats, got {len(values)}"):
+        interval(values)
+
+
+# All four together
+
+
+def test_score_is_the_four_metrics():
+    assert score(A, B, B) == {
+        "NLL": nll(A, B),
+        "EMD": emd(A, B[:30]),
+        "distance": mean_distance(A, B),
+        "coverage": coverage(A, B),
+    }
+
+
+def test_scores_of_disjoint_parts(monkeypatch):
+    parts = []
+
+    def spy(samples, reference, target):
+        parts.append((samples, reference, target))
+        return dict.fromkeys(COLUMNS, float(len(parts)))
+
+    monkeypatch.setattr("statesdiff.metrics.score", spy)
+    table = scores(A, B, B, repeats=4)
+    assert table.shape == (4, 4) and list(table.columns) == COLUMNS
+    used = torch.cat([samples for samples, _, _ in parts])
+    assert len(used) == 28 and len(used.unique(dim=0)) == 28 and torch.isin(used, A).all()
+    assert not torch.equal(used, A[:28])  # shuffled
+    for _, reference, target in parts:
+        assert torch.equal(reference.sort(0).values, B.sort(0).values) and torch.equal(target, B)
+
+
+def test_scores_are_reproducible_and_leave_the_global_state_alone():
+    before = torch.get_rng_state()
+    first = scores(A, B, B, repeats=3)
+    pd.testing.assert_frame_equal(scores(A, B, B, repeats=3), first)
+    assert not scores(A, B, B, repeats=3, seed=1).equals(first)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_evaluate_puts_each_metric_next_to_its_floor():
+    held_out = randn(30, 2, generator=stream("held out")) + 0.5
+    table = evaluate(A, B, held_out, B, repeats=3)
+    assert list(table.index) == COLUMNS
+    assert set(table.columns) == {"samples", "±", "floor", "± floor", "n", "repeats"}
+    assert (table["n"] == 10).all() and (table["repeats"] == 3).all()
+    each = scores(A, B, B, repeats=3)
+    for metric in COLUMNS:
+        mean, half_width, _ = interval(each[metric])
+        assert table.loc[metric, "samples"] == pytest.approx(mean)
+        assert table.loc[metric, "±"] == pytest.approx(half_width)
+
+
+def test_real_points_evaluate_to_their_floor():
+    held_out = states(100, seed=1).x
+    table = evaluate(states(100, seed=2).x, states(100).x, held_out, outline_points(2000), repeats=5)
+    gap = (table["samples"] - table["floor"]).abs()
+    # two means with 95% intervals each: their difference lies within the sum but for one case in two hundred
+    assert (gap <= table["±"] + table["± floor"]).all()
+    assert table.loc["distance", "floor"] == pytest.approx(0.0133, abs=0.002)  # jitter 0.0175 across an edge
+
+
+def test_bad_samples_stand_out_from_their_floor():
+    g = stream("sample")
+    table = evaluate(randn(500, 2, generator=g), states(100).x, states(100, seed=1).x, outline_points(2000), repeats=5)
+    gap = (table["samples"] - table["floor"]).abs()
+    assert (gap > 2 * (table["±"] + table["± floor"])).all()
+
+
+def test_the_defaults_are_states():
+    x = states(20, seed=5).x
+    table = evaluate(x, repeats=2)
+    explicit = evaluate(x, states().x, states(seed=1).x, outline_points(), repeats=2)
+    pd.testing.assert_frame_equal(table, explicit)
+
+
+@pytest.mark.parametrize(("n", "repeats"), [(30, 1), (30, 0), (30, -2), (5, 3), (0, 5)])
+@pytest.mark.parametrize("measure", [scores, evaluate])
+def test_too_few_points_or_repeats_are_refused(measure, n, repeats):
+    with pytest.raises(ValueError, match="at least 2 repeats of at least 2 points"):
+        measure(A[:n], B, target=B, repeats=repeats)
+
+
+def test_too_few_held_out_points_are_refused():
+    # a floor from smaller parts would be another n than the table states, and EMD's floor depends on n
+    with pytest.raises(ValueError, match="held_out needs at least 30 points, one for each sample, got 20"):
+        evaluate(A, B, B[:20], B, repeats=3)
+
+
+def test_more_samples_than_the_books_data_get_a_floor_of_the_same_n(monkeypatch):
+    sizes = []
+
+    def spy(samples, reference, target):
+        sizes.append(len(samples))
+        return dict.fromkeys(COLUMNS, 0.0)
+
+    monkeypatch.setattr("statesdiff.metrics.score", spy)
+    table = evaluate(randn(6001, 2, generator=stream("x")), repeats=5)
+    assert sizes == [1200] * 10 and (table["n"] == 1200).all()
