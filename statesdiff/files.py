@@ -18,8 +18,8 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     os.close(handle)
     try:
-        os.chmod(name, 0o666 & ~_umask())
         write(Path(name))
+        os.chmod(name, 0o666 & ~_umask())  # last: some writers put a new, private file in place of the temporary one
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
