@@ -33,15 +33,15 @@ def _attempt(answer: Callable[[], Any]) -> tuple[Any, Verdict | None]:
 
 
 def _compare(got: Any, right: Any, wrong: dict[str, Any], praise: str, rtol: float = 1e-4) -> Verdict:
-    """Compare with the right answer, then with each wrong one that has a name."""
+    """Compare with the right answer, then with each wrong one that has a name; a list holds variants of one mistake."""
     try:
         got = torch.as_tensor(got, dtype=torch.float64).detach()
     except (TypeError, ValueError, RuntimeError):
         return Verdict(False, f"expected numbers, but your function returned {type(got).__name__}")
     if _close(got, right, rtol):
         return Verdict(True, praise)
-    for diagnosis, value in wrong.items():
-        if _close(got, value, rtol):
+    for diagnosis, values in wrong.items():
+        if any(_close(got, value, rtol) for value in (values if isinstance(values, list) else [values])):
             return Verdict(False, diagnosis)
     right = torch.as_tensor(right)
     if got.shape != right.shape:
@@ -70,8 +70,9 @@ def standardise(f: Callable[[Tensor], Tensor]) -> Verdict:
         "the means are 0, but you have not divided by the standard deviation": x - mean,
         "you divided, but the mean is not subtracted": x / std,
         "one mean and one deviation for both coordinates: average over dim 0, the points": (x - x.mean()) / x.std(),
-        "you averaged over the two coordinates of each point: use dim 0, the points": (x - x.mean(1, keepdim=True))
-        / x.std(1, keepdim=True, correction=0),
+        "you averaged over the two coordinates of each point: use dim 0, the points": [
+            (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True, correction=correction) for correction in (0, 1)
+        ],
     }
     praise = "mean 0 and variance 1, one coordinate at a time"
     return _judge(lambda: f(x.clone()), (x - mean) / std, wrong, praise, rtol=3e-3)  # either convention, N or N - 1
@@ -133,6 +134,7 @@ def add_noise(f: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]) -> V
 def _odd_noise(eps: Tensor, x_0: Tensor) -> Verdict | None:
     if eps.shape != x_0.shape:
         return Verdict(False, f"eps needs one number per coordinate, {tuple(x_0.shape)}; yours has {tuple(eps.shape)}")
+    eps = eps.double()
     if abs(eps.mean()) < 0.1 and abs(eps.std() - 1) < 0.1:
         return None
     why = ": is it torch.rand instead of torch.randn?" if eps.min() >= 0 and eps.max() <= 1 else ""
@@ -177,8 +179,10 @@ def t_bar(f: Callable[[Tensor, int], Tensor]) -> Verdict:
     right = normalised_time(t, T)
     wrong = {
         "t_bar mismatch: this is t / T, which runs from 0 to 1": t / T,
-        "t_bar mismatch: this maps t = 1 to -1; with T + 1 times, it is t = 0 that maps to -1": 2 * (t - 1) / (T - 1)
-        - 1,
+        "t_bar mismatch: this maps t = 1 to -1; with T + 1 times, it is t = 0 that maps to -1": [
+            2 * (t - 1) / (T - 1) - 1,
+            torch.linspace(-1, 1, T)[t - 1],
+        ],
         "t_bar mismatch: one step ahead, as if t started at 0 for the first noisy step": 2 * ((t + 1) / T - 0.5),
         "t_bar mismatch: the factor 2 is missing": (t - T / 2) / T,
         "this is integer division, which forgets the time within": 2 * (t - T // 2) // T,
@@ -292,6 +296,7 @@ def ddim_step(f: Callable[..., Tensor]) -> Verdict:
         lambda: f(schedule, x, t, s, eps_hat), right, wrong, "there and back: to x_0, then to time s", rtol=1e-3
     )
     if verdict.passed is False and verdict.message.startswith("not the right numbers"):
-        if not torch.equal(f(schedule, x, t, s, eps_hat), f(schedule, x, t, s, eps_hat)):
+        one, two = (torch.as_tensor(f(schedule, x, t, s, eps_hat)) for _ in range(2))
+        if not torch.allclose(one, two, equal_nan=True):
             return Verdict(False, "two calls differ: fresh noise has been added, and this step has none")
     return verdict
