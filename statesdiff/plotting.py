@@ -92,8 +92,8 @@ def heatmap(
 ) -> Axes:
     """The function f, (n, 2) -> (n,), as an image over the window."""
     ax = _square(ax, title, limit)
-    values = torch.as_tensor(f(lattice(n, limit))).reshape(n, n)
-    ax.imshow(values, origin="lower", extent=(-limit, limit, -limit, limit))
+    values = torch.as_tensor(f(lattice(n, limit))).detach().reshape(n, n)
+    ax.imshow(values.numpy(), origin="lower", extent=(-limit, limit, -limit, limit))
     return ax
 
 
@@ -113,7 +113,7 @@ def trajectories(
     """The ways of the first n points through a sampler's path, from the dots (x_T) to the end (x_0)."""
     ax = _square(ax, title, 3.2)
     ways = torch.stack([x[:n] for x in path])  # (steps, n, 2)
-    colours = [INK] * n if y is None else np.array(list(STATE_COLOURS.values()))[np.asarray(y[:n])]
+    colours = [INK] * ways.shape[1] if y is None else np.array(list(STATE_COLOURS.values()))[np.asarray(y[:n])]
     for way, colour in zip(ways.unbind(1), colours, strict=True):
         ax.plot(*way.T, color=colour, linewidth=0.7, alpha=0.7)
     ax.scatter(*ways[0].T, s=6, color=GREY, zorder=3)
