@@ -6,6 +6,7 @@ import html
 import io
 import json
 from collections.abc import Callable, Sequence
+from numbers import Real
 from pathlib import Path
 
 import ipywidgets
@@ -32,7 +33,8 @@ def explore(f: Callable, **sliders: tuple | list) -> ipywidgets.Widget:
 def _control(name: str, spec: tuple | list) -> ipywidgets.Widget:
     if isinstance(spec, list) and spec:
         return ipywidgets.Dropdown(options=spec, description=name)
-    if not isinstance(spec, tuple) or len(spec) not in (2, 3) or not spec[0] < spec[1]:
+    numbers = isinstance(spec, tuple) and len(spec) in (2, 3) and all(isinstance(v, Real) for v in spec)
+    if not numbers or not spec[0] < spec[1] or not all(step > 0 for step in spec[2:]):
         raise ValueError(f"slider {name!r} needs (low, high), (low, high, step) or a list of options, got {spec!r}")
     low, high = spec[:2]
     whole = all(isinstance(v, int) for v in spec)
