@@ -95,11 +95,18 @@ def test_an_existing_file_is_replaced(tmp_path):
     assert target.read_text() == "new"
 
 
+def fresh_private_file(path):
+    """What safetensors does: its file takes the place of the one that is there."""
+    path.unlink()
+    path.touch(mode=0o600)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="permission bits are a POSIX matter")
-def test_the_file_gets_the_permissions_of_an_ordinary_new_file(tmp_path):
+@pytest.mark.parametrize("write", [lambda path: path.write_text(""), fresh_private_file])
+def test_the_file_gets_the_permissions_of_an_ordinary_new_file(tmp_path, write):
     ordinary = tmp_path / "ordinary.txt"
     ordinary.write_text("")
-    written = write_atomically(tmp_path / "written.txt", lambda temporary: temporary.write_text(""))
+    written = write_atomically(tmp_path / "written.txt", write)
     assert stat.S_IMODE(written.stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
 
 

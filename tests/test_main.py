@@ -1,0 +1,243 @@
+"""The command line: what it writes, what it says, and how it ends."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from statesdiff import __main__ as cli
+from statesdiff.__main__ import main
+from statesdiff.data import standardise, states
+from statesdiff.models import Denoiser, book_denoiser, init, load_denoiser, save_denoiser
+from statesdiff.rng import randn, stream
+from statesdiff.samplers import ddim, ddpm, last
+from statesdiff.schedule import NoiseSchedule
+from statesdiff.training import train_recipe
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    model = init(Denoiser, D=3, T=8, hidden=(8,), generator=stream("init"))
+    return str(save_denoiser(tmp_path / "small.safetensors", model, NoiseSchedule.linear(T=8)))
+
+
+@pytest.fixture
+def points(tmp_path):
+    x = randn(60, 3, generator=stream("data")) * 5 + 2
+    np.save(tmp_path / "points.npy", x.numpy())
+    return str(tmp_path / "points.npy"), x
+
+
+def weights(model):
+    return torch.nn.utils.parameters_to_vector(model.parameters())
+
+
+# train
+
+
+def test_train_writes_the_checkpoint_that_the_recipe_makes(tmp_path, capsys):
+    out = tmp_path / "model.safetensors"
+    assert main(["train", "--recipe", "plain", "--steps", "3", "--seed", "4", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    model, schedule = load_denoiser(out)
+    assert (model.D, schedule.T) == (2, 500)
+    same, steps = train_recipe("plain", states().x, NoiseSchedule.linear(), steps=3, seed=4)
+    list(steps)
+    assert torch.equal(weights(model), weights(same))
+
+
+@pytest.mark.parametrize("standardised", [False, True])
+def test_train_on_a_file_of_ones_own(tmp_path, points, monkeypatch, standardised):
+    path, x = points
+    seen = []
+    monkeypatch.setattr(
+        cli, "train_recipe", lambda name, x_0, *a, **k: seen.append(x_0) or train_recipe(name, x_0, *a, **k)
+    )
+    out = str(tmp_path / "model.safetensors")
+    flag = ["--standardise"] if standardised else []
+    assert main(["train", "--data", path, "--steps", "2", "--out", out, *flag]) == 0
+    torch.testing.assert_close(seen[0], standardise(x) if standardised else x)
+    assert load_denoiser(out)[0].D == 3
+
+
+def test_the_default_is_the_fourier_recipe_with_its_own_number_of_steps(tmp_path, monkeypatch):
+    calls = []
+
+    def spy(name, x_0, schedule, *, steps, seed):
+        calls.append((name, steps, seed))
+        return train_recipe(name, x_0, schedule, steps=1, seed=seed)
+
+    monkeypatch.setattr(cli, "train_recipe", spy)
+    monkeypatch.chdir(tmp_path)
+    assert main(["train"]) == 0
+    assert calls == [("fourier", None, 0)] and (tmp_path / "denoiser.safetensors").is_file()
+
+
+def test_an_interrupt_keeps_what_has_been_learnt(tmp_path, monkeypatch, capsys):
+    def interrupted(*args, **options):
+        model, steps = train_recipe(*args, **options)
+
+        def some():
+            for record in steps:
+                if record.step == 3:
+                    raise KeyboardInterrupt
+                yield record
+
+        return model, some()
+
+    out = tmp_path / "model.safetensors"
+    monkeypatch.setattr(cli, "train_recipe", interrupted)
+    assert main(["train", "--steps", "50", "--out", str(out)]) == 0
+    assert "interrupted after 2 of 50 steps" in capsys.readouterr().err
+    load_denoiser(out)
+
+
+# sample
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".pt"])
+def test_sample_writes_points_in_the_format_of_the_suffix(tmp_path, checkpoint, suffix, capsys):
+    out = tmp_path / f"samples{suffix}"
+    assert main(["sample", "--checkpoint", checkpoint, "--n", "7", "--seed", "2", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    x = torch.from_numpy(np.load(out)) if suffix == ".npy" else torch.load(out, weights_only=True)
+    g = stream("sample", 2)
+    model, schedule = load_denoiser(checkpoint)
+    assert torch.equal(x, last(ddpm(model, schedule, randn(7, 3, generator=g), generator=g)))
+
+
+def test_steps_asks_for_ddim(tmp_path, checkpoint):
+    out = tmp_path / "samples.npy"
+    assert main(["sample", "--checkpoint", checkpoint, "--n", "5", "--steps", "4", "--out", str(out)]) == 0
+    g = stream("sample")
+    model, schedule = load_denoiser(checkpoint)
+    want = last(ddim(model, schedule, randn(5, 3, generator=g), steps=4))
+    assert torch.equal(torch.from_numpy(np.load(out)), want)
+
+
+def test_without_a_checkpoint_the_books_own_weights_are_used(tmp_path):
+    out = tmp_path / "samples.npy"
+    assert main(["sample", "--n", "20", "--steps", "5", "--out", str(out)]) == 0
+    model, schedule = book_denoiser()
+    want = last(ddim(model, schedule, randn(20, 2, generator=stream("sample")), steps=5))
+    assert torch.equal(torch.from_numpy(np.load(out)), want)
+
+
+def test_what_is_trained_can_be_sampled(tmp_path, points):
+    model, samples = str(tmp_path / "model.safetensors"), tmp_path / "samples.pt"
+    assert main(["train", "--data", points[0], "--steps", "2", "--out", model]) == 0
+    assert main(["sample", "--checkpoint", model, "--n", "4", "--steps", "2", "--out", str(samples)]) == 0
+    assert torch.load(samples, weights_only=True).shape == (4, 3)
+
+
+# Bad input: one line, exit status 2, nothing written
+
+
+def one_line(capsys):
+    text = capsys.readouterr().err
+    assert text.startswith("statesdiff: error: ") and text.count("\n") == 1
+    return text
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "words"),
+    [
+        (None, "missing.npy", "no data file"),
+        (b"x,y\n1,2\n", "points.csv", "give a .pt, .npy or .npz file"),
+        (b"hello", "points.pt", "not a file of plain tensors"),
+        (b"hello", "points.npy", "not a plain NumPy array"),
+    ],
+)
+def test_bad_data_end_in_one_line(tmp_path, capsys, content, name, words):
+    path, out = tmp_path / name, tmp_path / "model.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    assert main(["train", "--data", str(path), "--out", str(out)]) == 2
+    assert words in one_line(capsys) and not out.exists()
+
+
+def test_data_that_cannot_be_standardised_end_in_one_line(tmp_path, capsys):
+    np.save(tmp_path / "flat.npy", np.ones((5, 2)))
+    assert (
+        main(["train", "--data", str(tmp_path / "flat.npy"), "--standardise", "--out", str(tmp_path / "m.safetensors")])
+        == 2
+    )
+    assert "no spread" in one_line(capsys)
+
+
+@pytest.mark.parametrize(("content", "words"), [(None, "no checkpoint at"), (b"hello", "not a safetensors file")])
+def test_a_bad_checkpoint_ends_in_one_line(tmp_path, capsys, content, words):
+    path, out = tmp_path / "model.safetensors", tmp_path / "samples.npy"
+    if content is not None:
+        path.write_bytes(content)
+    assert main(["sample", "--checkpoint", str(path), "--out", str(out)]) == 2
+    assert words in one_line(capsys) and not out.exists()
+
+
+@pytest.mark.parametrize("command", ["train", "sample"])
+def test_a_negative_seed_ends_in_one_line(tmp_path, capsys, command):
+    out = tmp_path / ("m.safetensors" if command == "train" else "s.npy")
+    assert main([command, "--seed", "-1", "--out", str(out)]) == 2
+    assert "seed >= 0" in one_line(capsys) and not out.exists()
+
+
+def test_more_steps_than_the_schedule_has_end_in_one_line(tmp_path, capsys, checkpoint):
+    out = tmp_path / "samples.npy"
+    assert main(["sample", "--checkpoint", checkpoint, "--steps", "9", "--out", str(out)]) == 2
+    assert "steps must lie in 1..8" in one_line(capsys) and not out.exists()
+
+
+def test_samples_that_explode_end_in_one_line(tmp_path, capsys):
+    model = init(Denoiser, T=8, hidden=(8,), generator=stream("init"))
+    torch.nn.init.constant_(model.net[-1].bias, float("nan"))
+    path = save_denoiser(tmp_path / "model.safetensors", model, NoiseSchedule.linear(T=8))
+    assert main(["sample", "--checkpoint", str(path), "--out", str(tmp_path / "samples.npy")]) == 2
+    assert "stopped being finite" in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "required"),
+        (["grow"], "invalid choice"),
+        (["train", "--recipe", "best"], "invalid choice: 'best'"),
+        (["train", "--steps", "0"], "must be at least 1, got 0"),
+        (["train", "--steps", "many"], "invalid"),
+        (["train", "--seed", "x"], "invalid int value"),
+        (["train", "--out", "model.pt"], "must end in .safetensors"),
+        (["train", "--out", "nowhere/model.safetensors"], "lie in an existing folder"),
+        (["sample", "--n", "0"], "must be at least 1, got 0"),
+        (["sample", "--n", "-3"], "must be at least 1, got -3"),
+        (["sample", "--steps", "0"], "must be at least 1, got 0"),
+        (["sample", "--out", "samples.csv"], "must end in .npy or .pt"),
+    ],
+    ids=" ".join,
+)
+def test_arguments_that_make_no_sense_are_refused(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2 and words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(st.integers(1, 10**9))
+def test_counts_are_read_as_they_are(n):
+    assert cli.parser().parse_args(["sample", "--n", str(n)]).n == n
+
+
+def test_the_module_can_be_run():
+    done = subprocess.run([sys.executable, "-m", "statesdiff", "--help"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.startswith("usage: statesdiff")
+    assert "train" in done.stdout and "sample" in done.stdout
+
+
+def test_the_exit_status_reaches_the_shell(tmp_path):
+    command = [sys.executable, "-m", "statesdiff", "train", "--data", str(tmp_path / "missing.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith("statesdiff: error: no data file at")
+    assert "Traceback" not in done.stderr

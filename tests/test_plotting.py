@@ -1,0 +1,175 @@
+"""The plot helpers: what they draw, where, in which colours, and that they return the axes."""
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_hex
+
+from statesdiff import plotting
+from statesdiff.data import STATE_NAMES, outlines, states
+from statesdiff.plotting import GREY, INK, LIMIT, STATE_COLOURS
+from statesdiff.rng import randn, stream
+
+X = randn(30, 2, generator=stream("x"))
+Y = torch.arange(5).repeat(6)
+
+HELPERS = {
+    "scatter": lambda ax=None: plotting.scatter(X, Y, ax, title="title"),
+    "outline": lambda ax=None: plotting.outline(ax),
+    "heatmap": lambda ax=None: plotting.heatmap(lambda x: x.sum(1), ax, title="title", n=8),
+    "arrows": lambda ax=None: plotting.arrows(X, -X, ax, title="title"),
+    "trajectories": lambda ax=None: plotting.trajectories([X, X / 2], Y, ax, title="title"),
+}
+
+
+def colours_of(ax):
+    return [to_hex(colour, keep_alpha=False).upper() for colour in ax.collections[0].get_facecolor()]
+
+
+def luminance(colour):
+    r, g, b = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in matplotlib.colors.to_rgb(colour))
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def test_one_fixed_colour_for_each_state():
+    assert tuple(STATE_COLOURS) == STATE_NAMES
+    assert list(STATE_COLOURS.values()) == ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"]
+
+
+def test_ink_is_readable_on_white():
+    assert 1.05 / (luminance(INK) + 0.05) > 7  # WCAG's enhanced contrast
+
+
+@pytest.mark.parametrize("helper", HELPERS.values(), ids=HELPERS.keys())
+def test_a_helper_draws_into_the_axes_it_is_given(helper):
+    _, (left, right) = plt.subplots(1, 2)
+    assert helper(right) is right
+    assert right.has_data() and not left.has_data()
+    assert len(plt.get_fignums()) == 1
+
+
+@pytest.mark.parametrize("helper", HELPERS.values(), ids=HELPERS.keys())
+def test_a_helper_makes_square_axes_when_given_none(helper):
+    ax = helper()
+    assert isinstance(ax, plt.Axes) and ax.get_aspect() == 1
+    assert ax.get_xlim() == ax.get_ylim() and ax.get_xlim()[0] == -ax.get_xlim()[1]
+
+
+@pytest.mark.parametrize("name", [name for name in HELPERS if name != "outline"])
+def test_the_title_is_set(name):
+    assert HELPERS[name]().get_title() == "title"
+
+
+def test_the_style_is_applied_and_can_be_taken_back():
+    with plt.rc_context():
+        plotting.style()
+        assert plt.rcParams["axes.prop_cycle"].by_key()["color"] == list(STATE_COLOURS.values())
+        assert not plt.rcParams["axes.spines.top"] and plt.rcParams["image.cmap"] == "cividis"
+        ax = plt.figure().add_subplot()
+        assert to_hex(ax.plot([0, 1])[0].get_color()).upper() == "#0072B2"
+
+
+def test_scatter_colours_the_points_by_state():
+    assert colours_of(plotting.scatter(X, Y)) == [list(STATE_COLOURS.values())[label] for label in Y.tolist()]
+    assert colours_of(plotting.scatter(X)) == [INK.upper()]
+
+
+def test_scatter_draws_every_point_where_it_is():
+    ax = plotting.scatter(X.clone().requires_grad_(), size=3.0, limit=1.5)
+    np.testing.assert_allclose(ax.collections[0].get_offsets(), X.numpy(), rtol=1e-6)
+    assert ax.collections[0].get_sizes().tolist() == [3.0] and ax.get_xlim() == (-1.5, 1.5)
+
+
+def test_the_usual_window_holds_the_data():
+    assert float(states().x.abs().max()) < LIMIT
+
+
+@pytest.mark.parametrize(("n", "rows"), [(1, 1), (4, 1), (5, 2), (8, 2)])
+def test_snapshots_is_a_grid_with_nothing_in_the_spare_places(n, rows):
+    axes = plotting.snapshots([X] * n, [f"t = {t}" for t in range(n)], Y)
+    assert axes.shape == (rows, 4)
+    assert [ax.get_title() for ax in axes.flat] == [f"t = {t}" for t in range(n)] + [""] * (4 * rows - n)
+    assert [ax.has_data() for ax in axes.flat] == [True] * n + [False] * (4 * rows - n)
+    assert not any(ax.axison for ax in axes.flat)
+
+
+def test_snapshots_takes_any_number_of_columns_and_no_labels():
+    axes = plotting.snapshots([X] * 3, "abc", columns=2, limit=9.0)
+    assert axes.shape == (2, 2) and axes[0, 0].get_xlim() == (-9.0, 9.0)
+    assert colours_of(axes[0, 0]) == [INK.upper()]
+
+
+def test_snapshots_of_large_sets_keep_points_and_labels_together():
+    s = states(1100)  # 5,500 points: more than a small panel needs
+    (ax,) = plotting.snapshots([s.x], ["all"], s.y, columns=1).flat
+    drawn = torch.as_tensor(np.asarray(ax.collections[0].get_offsets())).float()
+    assert 1000 < len(drawn) <= 2500
+    rows = torch.cdist(drawn, s.x).argmin(1)
+    assert colours_of(ax) == [list(STATE_COLOURS.values())[label] for label in s.y[rows].tolist()]
+    assert set(s.y[rows].tolist()) == {0, 1, 2, 3, 4}
+
+
+def test_outline_draws_every_ring_behind_the_points():
+    ax = plotting.outline(colour="red", width=2.5)
+    rings = [ring for rings in outlines() for ring in rings]
+    assert len(ax.lines) == len(rings) == 6
+    for line, ring in zip(ax.lines, rings, strict=True):
+        np.testing.assert_allclose(line.get_xydata(), ring.numpy())
+        assert (line.get_color(), line.get_linewidth(), line.get_zorder()) == ("red", 2.5, 0)
+
+
+def test_outline_leaves_the_window_of_given_axes_as_it_was():
+    ax = plotting.scatter(X, title="kept", limit=1.0)
+    plotting.outline(ax)
+    assert ax.get_xlim() == (-1.0, 1.0) and ax.get_title() == "kept"
+    assert plotting.outline().lines[0].get_color() == GREY
+
+
+def test_lattice_runs_row_by_row_from_the_lower_left():
+    got = plotting.lattice(3, 1.0)
+    assert got.tolist() == [[x, y] for y in (-1, 0, 1) for x in (-1, 0, 1)]
+
+
+def test_heatmap_shows_the_function_the_right_way_up():
+    ax = plotting.heatmap(lambda x: x[:, 0] + 10 * x[:, 1], n=5, limit=2.0)
+    (image,) = ax.images
+    assert image.origin == "lower" and tuple(image.get_extent()) == (-2, 2, -2, 2)
+    values = image.get_array()
+    assert values.shape == (5, 5)
+    np.testing.assert_allclose(values[0], [-22, -21, -20, -19, -18])  # the bottom row: y = -2
+    np.testing.assert_allclose(values[:, 0], [-22, -12, -2, 8, 18])
+
+
+def test_arrows_keep_their_directions_and_the_order_of_their_lengths():
+    v = torch.tensor([[3000.0, 4000.0], [0.0, -1.0], [0.1, 0.0], [0.0, 0.0]])
+    quiver = plotting.arrows(X[:4], v).collections[0]
+    np.testing.assert_allclose(quiver.get_offsets(), X[:4].numpy(), rtol=1e-6)
+    drawn = np.c_[quiver.U, quiver.V]
+    length = np.linalg.norm(drawn, axis=1)
+    np.testing.assert_allclose(drawn[:3] / length[:3, None], [[0.6, 0.8], [0, -1], [1, 0]], atol=1e-6)
+    assert 0.5 > length[0] > length[1] > length[2] > length[3] == 0
+    # a wide range of lengths is compressed: the shortest that is not zero can still be seen
+    assert length[2] > 0.01
+
+
+def test_arrows_of_no_length_at_all_are_no_error():
+    quiver = plotting.arrows(X, 0 * X).collections[0]
+    assert not np.c_[quiver.U, quiver.V].any()
+
+
+def test_trajectories_follow_the_first_points():
+    path = [X, X / 2, X * 0]
+    ax = plotting.trajectories(path, Y, n=7)
+    assert len(ax.lines) == 7
+    for i, line in enumerate(ax.lines):
+        np.testing.assert_allclose(line.get_xydata(), torch.stack([x[i] for x in path]).numpy(), rtol=1e-6)
+        assert line.get_color() == list(STATE_COLOURS.values())[int(Y[i])]
+    np.testing.assert_allclose(ax.collections[0].get_offsets(), X[:7].numpy(), rtol=1e-6)  # dots at x_T
+
+
+@pytest.mark.parametrize("y", [None, Y[:9]])
+def test_trajectories_of_fewer_points_than_the_default(y):
+    ax = plotting.trajectories([X[:9], X[:9] / 2], y)
+    assert len(ax.lines) == 9
