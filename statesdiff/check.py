@@ -98,6 +98,25 @@ def mean_distance(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
     )
 
 
+def coverage(f: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict:
+    """f(samples (n, D), target (M, D), radius) -> share of the target points with a sample within the radius."""
+    g, radius = stream("check"), 0.3
+    samples, target = torch.randn(40, 2, generator=g), torch.randn(90, 2, generator=g) * 1.5
+    pair = torch.cdist(target, samples)
+    share = (pair.min(1).values <= radius).double().mean()
+    wrong = {
+        "you measured from the samples; coverage asks each point of the target": (pair.min(0).values <= radius)
+        .double()
+        .mean(),
+        "this is in percent: return a share between 0 and 1": 100 * share,
+        "this is the share that is NOT covered": 1 - share,
+        "this is the number of covered points: divide by how many there are": share * len(target),
+        "this is the share of all pairs that are close: one close sample is enough": (pair <= radius).double().mean(),
+        "these are squared distances compared with the radius": (pair.min(1).values ** 2 <= radius).double().mean(),
+    }
+    return _judge(lambda: f(samples, target, radius), share, wrong, "the share of the outline with a sample nearby")
+
+
 def alpha_bar(f: Callable[[Tensor], Tensor]) -> Verdict:
     """f(beta (T + 1,)) -> alpha_bar (T + 1,), with alpha_bar[0] = 1."""
     beta = NoiseSchedule.linear(T=20, beta_1=0.01, beta_T=0.3).beta

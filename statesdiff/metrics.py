@@ -86,6 +86,24 @@ def score(samples: Tensor, reference: Tensor, target: Tensor) -> dict[str, float
     }
 
 
+def scores(
+    samples: Tensor, reference: Tensor | None = None, target: Tensor | None = None, *, repeats: int = 5, seed: int = 0
+) -> pd.DataFrame:
+    """The four metrics of each of `repeats` disjoint parts of the samples (n, D): a table, one row a part.
+
+    Left out, the data are STATES: `reference` the book's 5,000 points, `target` the true outline. The samples are
+    shuffled before they are cut. Raises ValueError for fewer than 2 repeats or fewer than 2 points a part.
+    """
+    reference = states().x if reference is None else reference
+    target = outline_points() if target is None else target
+    size = len(samples) // max(repeats, 1)
+    if repeats < 2 or size < 2:
+        raise ValueError(f"needs at least 2 repeats of at least 2 points, got {len(samples)} points, repeats={repeats}")
+    parts = _shuffled(samples, seed).split(size)[:repeats]
+    rows = [score(part, _shuffled(reference, seed + i), target) for i, part in enumerate(parts)]
+    return pd.DataFrame(rows, index=pd.RangeIndex(repeats, name=f"n = {size}"))
+
+
 def evaluate(
     samples: Tensor,
     reference: Tensor | None = None,
@@ -95,27 +113,22 @@ def evaluate(
     repeats: int = 5,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """The four metrics next to their floors: samples (n, D) -> a table with one row a metric.
+    """The four metrics next to their floors, with 95% intervals over `repeats` parts of the samples (n, D).
 
-    The samples are shuffled and cut into `repeats` parts; the interval is over the parts. The floor is the same
-    computation on real points that no model saw, `held_out`. Left out, the data are STATES: `reference` the book's 5,000
-    points, `held_out` a fresh draw, `target` the true outline. Raises ValueError for fewer than 2 repeats or 2 points a part.
+    The floor is the same computation on real points that no model saw, `held_out`; left out, a fresh draw of STATES, cut
+    to the number of samples. One row a metric. Other arguments and errors as for `scores`.
     """
-    reference = states().x if reference is None else reference
-    held_out = states(seed=1).x if held_out is None else held_out
-    target = outline_points() if target is None else target
-    size = len(samples) // max(repeats, 1)
-    if repeats < 2 or size < 2:
-        raise ValueError(f"needs at least 2 repeats of at least 2 points, got {len(samples)} points, repeats={repeats}")
-    rows: dict[str, list] = {}
-    for points in (samples, held_out):
-        parts = _shuffled(points, seed)[: size * repeats].split(size)
-        scores = [score(part, _shuffled(reference, seed + i), target) for i, part in enumerate(parts[:repeats])]
-        for name in scores[0]:
-            mean, half_width, _ = interval([s[name] for s in scores])
-            rows.setdefault(name, []).extend([mean, half_width])
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["samples", "±", "floor", "± floor"])
-    return table.assign(n=size, repeats=repeats)
+    if held_out is None:
+        held_out = states(max(1000, -(-len(samples) // 5)), seed=1).x
+    if len(held_out) < len(samples):  # a floor at another n is no floor
+        raise ValueError(f"held_out needs at least {len(samples)} points, one for each sample, got {len(held_out)}")
+    columns: dict[str, list] = {}
+    for name, points in (("samples", samples), ("floor", _shuffled(held_out, seed)[: len(samples)])):
+        table = scores(points, reference, target, repeats=repeats, seed=seed)
+        intervals = [interval(table[metric]) for metric in table]
+        columns[name] = [i.mean for i in intervals]
+        columns["±" if name == "samples" else "± floor"] = [i.half_width for i in intervals]
+    return pd.DataFrame(columns, index=table.columns).assign(n=len(samples) // repeats, repeats=repeats)
 
 
 def _shuffled(x: Tensor, seed: int) -> Tensor:

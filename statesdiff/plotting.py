@@ -20,8 +20,8 @@ def style() -> None:
     """The book's plot style: quiet axes, readable on a phone, sharp on a good screen."""
     plt.rcParams.update(
         {
-            "figure.dpi": 100,
-            "savefig.dpi": 100,
+            "figure.dpi": 110,
+            "savefig.dpi": 110,
             "figure.figsize": (6.4, 4.0),
             "figure.constrained_layout.use": True,
             "font.size": 11,
@@ -62,13 +62,17 @@ def scatter(
 def snapshots(
     sets: Sequence[Tensor], titles: Sequence[str], y: Tensor | None = None, *, columns: int = 4, limit: float = LIMIT
 ) -> np.ndarray:
-    """A grid of scatter plots, one for each set of points; returns the axes, (rows, columns)."""
+    """A grid of small scatter plots, one for each set of points; returns the axes, (rows, columns).
+
+    Of sets above 2,500 points only every second, third, ... is drawn: the panels are small, and so should the files be.
+    """
     rows = -(-len(sets) // columns)
     _, axes = plt.subplots(rows, columns, figsize=(2.3 * columns, 2.45 * rows), squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
     for ax, x, title in zip(axes.flat, sets, titles, strict=False):
-        scatter(x, y, ax, title=title, limit=limit, size=1.2)
+        every = slice(None, None, -(-len(x) // 2500))
+        scatter(x[every], None if y is None else y[every], ax, title=title, limit=limit, size=1.6)
     return axes
 
 
@@ -97,13 +101,12 @@ def heatmap(
     return ax
 
 
-def arrows(
-    x: Tensor, v: Tensor, ax: Axes | None = None, *, title: str = "", limit: float = LIMIT, longest: float = 0.25
-) -> Axes:
-    """A vector v (N, 2) at each point x (N, 2), shortened where needed so that the longest is `longest` units."""
+def arrows(x: Tensor, v: Tensor, ax: Axes | None = None, *, title: str = "", limit: float = LIMIT) -> Axes:
+    """The direction of a vector field v (N, 2) at the points x (N, 2), with the lengths compressed so that all are seen."""
     ax = _square(ax, title, limit)
-    v = v * longest / v.norm(dim=1).max()
-    ax.quiver(*x.T, *v.T, angles="xy", scale_units="xy", scale=1, width=0.004, color=INK, alpha=0.8)
+    length = v.norm(dim=1, keepdim=True)
+    v = 0.3 * v / (length + length.median()).clamp(min=1e-12)
+    ax.quiver(*x.T, *v.T, angles="xy", scale_units="xy", scale=1, width=0.005, color=INK, alpha=0.8)
     return ax
 
 

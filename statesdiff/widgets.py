@@ -87,7 +87,7 @@ def _page(props: str, poster: str, alt: str) -> str:
 
 
 def _poster(x: Tensor, y: Tensor | None, limit: float) -> str:
-    figure = Figure(figsize=(3.8, 3.8), dpi=80)
+    figure = Figure(figsize=(3.8, 3.8), dpi=80, layout="none")
     ax = figure.add_axes([0, 0, 1, 1])
     scatter(x, y, ax, limit=limit).set_axis_off()
     buffer = io.BytesIO()
