@@ -14,8 +14,10 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from queue import Empty
 
 import nbformat
+from jupyter_client.channels import AsyncZMQSocketChannel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
@@ -28,6 +30,54 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
+
+
+class Client(NotebookClient):
+    """A notebook client that looks at its sockets once a second.
+
+    On a busy machine an asyncio poll of a ZeroMQ socket now and then sleeps through a message that is there, until its
+    timeout: minutes late for a reply, and for an output, whose poll has no timeout, never.
+    """
+
+    async def async_start_new_kernel_client(self, **kwargs):
+        """Start the client and make its two channels poll in short slices."""
+        client = await super().async_start_new_kernel_client(**kwargs)
+        for channel in (client.shell_channel, client.iopub_channel):
+            poll_in_slices(channel)
+        return client
+
+
+def poll_in_slices(channel: AsyncZMQSocketChannel, seconds: float = 1.0) -> None:
+    """Make `channel.get_msg` poll again every few `seconds` until its own timeout."""
+    get_msg = channel.get_msg
+
+    async def patient(timeout: float | None = None) -> dict:
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > seconds:
+            try:
+                return await get_msg(timeout=seconds)
+            except Empty:
+                continue
+        return await get_msg(timeout=max(0, left))
+
+    channel.get_msg = patient
+
+
+def execute(notebook: NotebookNode, folder: Path, timeout: int = 600) -> None:
+    """Execute `notebook` in place, its kernel working in `folder`.
+
+    Raises `nbclient.exceptions.CellExecutionError` when a cell fails or `CellTimeoutError` after `timeout` seconds.
+    """
+    client = Client(
+        notebook,
+        timeout=timeout,
+        raise_on_iopub_timeout=True,
+        kernel_name="python3",
+        extra_arguments=["--IPKernelApp.log_level=40"],
+        record_timing=False,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute()
 
 
 def clean_outputs(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
@@ -73,22 +123,11 @@ def write(path: Path, text: str) -> None:
     os.replace(part.name, path)
 
 
-def run(path: Path, timeout: int = 600) -> bool:
-    """Execute the notebook at `path` in its folder and store it. Return whether the file changed.
-
-    Raises `nbclient.exceptions.CellExecutionError` when a cell fails or `CellTimeoutError` after `timeout` seconds.
-    """
+def run(path: Path) -> bool:
+    """Execute the notebook at `path` in its folder and store it. Return whether the file changed."""
     before = path.read_text(encoding="utf-8")
     notebook = nbformat.reads(before, as_version=4)
-    client = NotebookClient(
-        notebook,
-        timeout=timeout,
-        kernel_name="python3",
-        extra_arguments=["--IPKernelApp.log_level=40"],
-        record_timing=False,
-        resources={"metadata": {"path": str(path.parent)}},
-    )
-    client.execute()
+    execute(notebook, path.parent)
     after = nbformat.writes(clean(notebook)) + "\n"
     if after != before:
         write(path, after)
