@@ -132,14 +132,6 @@ def test_exercises_are_complete(notebook: NotebookNode) -> None:
         assert "hide-cell" in tags(cells[n]), cells[n].id
 
 
-def test_folded_cells_say_what_they_hide(notebook: NotebookNode) -> None:
-    for cell in code_cells(notebook):
-        if any(tag.startswith("hide-") for tag in tags(cell)):
-            options = cell.metadata.get("mystnb", {})
-            missing = {"code_prompt_show", "code_prompt_hide"} - set(options)
-            assert not missing, f"{cell.id}: its metadata needs mystnb: {sorted(missing)}"
-
-
 def test_some_output_is_compared(notebook: NotebookNode) -> None:
     assert any(CHECKED[0] in cell.source or CHECKED[1] in tags(cell) for cell in code_cells(notebook))
 
