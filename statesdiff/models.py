@@ -105,7 +105,7 @@ def save_denoiser(path: str | os.PathLike, model: Denoiser, schedule: NoiseSched
     """Write the weights, what it takes to rebuild the network, and beta to a .safetensors file, atomically."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     tensors["schedule.beta"] = schedule.beta
-    metadata = {"config": json.dumps(model.config), "schedule": schedule.name}
+    metadata = {"statesdiff": json.dumps({"config": model.config, "schedule": schedule.name})}  # one key: a fixed order
     return write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
 
 
@@ -116,8 +116,8 @@ def load_denoiser(path: str | os.PathLike) -> tuple[Denoiser, NoiseSchedule]:
     """
     tensors, metadata = _read(path)
     try:
-        config = json.loads(metadata["config"])
-        schedule = NoiseSchedule(tensors.pop("schedule.beta"), metadata["schedule"])
+        about = json.loads(metadata["statesdiff"])
+        config, schedule = about["config"], NoiseSchedule(tensors.pop("schedule.beta"), about["schedule"])
         with torch.device("meta"):  # shapes without memory: the file may ask for any size
             shapes = Denoiser(**config)
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:

@@ -195,9 +195,10 @@ def write(path, *, drop=(), tensors=None, **metadata):
     """A checkpoint with some things changed: `drop` leaves out metadata or tensors, the rest replaces them."""
     model = small()
     all_tensors = model.state_dict() | {"schedule.beta": SCHEDULE.beta} | (tensors or {})
-    all_metadata = {"config": json.dumps(model.config), "schedule": "linear"} | metadata
+    all_metadata = {"config": json.dumps(model.config), "schedule": '"linear"'} | metadata
     keep = [{k: v for k, v in part.items() if k not in drop} for part in (all_tensors, all_metadata)]
-    save_file(keep[0], path, keep[1])
+    about = ", ".join(f'"{name}": {text}' for name, text in keep[1].items())
+    save_file(keep[0], path, {"statesdiff": f"{{{about}}}"})
     return path
 
 
@@ -350,6 +351,11 @@ def test_the_books_two_networks_are_the_ones_they_are_called():
     assert book_denoiser()[0].config == book_denoiser("fourier")[0].config == Denoiser.fourier().config
 
 
+def test_the_same_weights_give_the_same_file(tmp_path):
+    paths = [save_denoiser(tmp_path / f"{k}.safetensors", small(), SCHEDULE) for k in range(5)]
+    assert len({path.read_bytes() for path in paths}) == 1
+
+
 def test_an_unknown_name_is_refused():
     with pytest.raises(ValueError, match="'plain' or 'fourier', got 'best'"):
         book_denoiser("best")
@@ -358,5 +364,5 @@ def test_an_unknown_name_is_refused():
 def test_a_checkpoint_is_an_ordinary_safetensors_file(tmp_path):
     path = save_denoiser(tmp_path / "model.safetensors", small(), SCHEDULE)
     with safe_open(path, framework="pt") as file:
-        assert set(file.metadata()) == {"config", "schedule"}
+        assert set(json.loads(file.metadata()["statesdiff"])) == {"config", "schedule"}
         assert "schedule.beta" in file.keys()

@@ -1,0 +1,87 @@
+"""Time and memory of every chapter: run each notebook from top to bottom in a fresh kernel and watch its process.
+
+    python benchmarks/chapters.py [notebooks/01_states.ipynb ...]
+
+Measured are the wall-clock seconds from the start of the kernel to the end of the last cell, and the largest resident
+set of the kernel's process (VmHWM, so Linux only). The results go to benchmarks/results/chapters.json, to the table of
+the book's first page (book/run_times.md), and into the cell tagged `run-time` of each notebook.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import time
+from pathlib import Path
+
+import nbformat
+import torch
+from nbclient import NotebookClient
+
+from statesdiff.files import write_atomically
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "chapters.json"
+TABLE = ROOT / "book" / "run_times.md"
+
+
+def measure(path: Path) -> dict[str, float]:
+    """Seconds and MiB of one run of the notebook. Raises CellExecutionError if a cell fails."""
+    client = NotebookClient(nbformat.read(path, as_version=4), resources={"metadata": {"path": path.parent}})
+    start = time.perf_counter()
+    with client.setup_kernel():
+        for index, cell in enumerate(client.nb.cells):
+            client.execute_cell(cell, index)
+        seconds = time.perf_counter() - start
+        status = Path(f"/proc/{client.km.provisioner.process.pid}/status").read_text()
+    return {"seconds": round(seconds, 1), "MiB": round(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024)}
+
+
+def cpu() -> str:
+    """The processor's name as the kernel reports it, and the number of cores."""
+    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
+
+
+def title(path: Path) -> str:
+    """The chapter's heading without its number."""
+    first = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0]
+    return re.sub(r"^# \d+\. ", "", first)
+
+
+def write_table(results: dict) -> None:
+    """The table for the first page, one row a chapter."""
+    lines = ["| | chapter | run time | memory |", "|---|---|---|---|"]
+    for name, row in sorted(results["chapters"].items()):
+        link = f"[{title(ROOT / 'notebooks' / name)}](../notebooks/{name})"
+        lines.append(f"| {int(name[:2])} | {link} | {row['seconds']:.0f} s | {row['MiB']} MiB |")
+    text = "\n".join(lines) + f"\n\nMeasured on {results['machine']}, with torch {results['torch']}.\n"
+    write_atomically(TABLE, lambda temporary: temporary.write_text(text))
+
+
+def stamp(path: Path, row: dict[str, float]) -> None:
+    """Write the measurement into the notebook's cell tagged `run-time`, and change nothing else in the file."""
+    text = path.read_text()
+    new = f"Run time: about {row['seconds']:.0f} s on two cores, with {row['MiB']} MiB of memory."
+    changed, count = re.subn(r'"Run time: [^"\n]*"', json.dumps(new), text)
+    if count != 1:
+        raise ValueError(f"{path}: expected one cell that starts with 'Run time:', found {count}")
+    write_atomically(path, lambda temporary: temporary.write_text(changed))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="*", type=Path, default=sorted((ROOT / "notebooks").glob("*.ipynb")))
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"chapters": {}}
+    results |= {"command": "python benchmarks/chapters.py", "machine": cpu(), "torch": torch.__version__}
+    for path in parser.parse_args().notebooks:
+        row = results["chapters"][path.name] = measure(path.resolve())
+        stamp(path, row)
+        print(f"{path.name:32s}{row['seconds']:6.1f} s {row['MiB']:6d} MiB")
+        write_atomically(RESULTS, lambda temporary: temporary.write_text(json.dumps(results, indent=1) + "\n"))
+    write_table(results)
+
+
+if __name__ == "__main__":
+    main()
