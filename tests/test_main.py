@@ -129,7 +129,7 @@ def test_without_a_checkpoint_the_books_own_weights_are_used(tmp_path):
 
 def test_what_is_trained_can_be_sampled(tmp_path, points):
     model, samples = str(tmp_path / "model.safetensors"), tmp_path / "samples.pt"
-    assert main(["train", "--data", points[0], "--steps", "2", "--out", model]) == 0
+    assert main(["train", "--data", points[0], "--steps", "100", "--out", model]) == 0
     assert main(["sample", "--checkpoint", model, "--n", "4", "--steps", "2", "--out", str(samples)]) == 0
     assert torch.load(samples, weights_only=True).shape == (4, 3)
 

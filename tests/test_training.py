@@ -220,17 +220,17 @@ def test_the_books_recipes_learn_states(name):
     assert sum(losses[-20:]) / 20 < 0.65
 
 
-def test_a_recipe_depends_on_its_seed_alone():
-    def final(seed):
-        model, steps = train_recipe("fourier", DATA, SCHEDULE, steps=3, seed=seed)
-        return [record.loss for record in steps], parameters(model)
-
-    torch.manual_seed(0)
-    losses, weights = final(0)
-    torch.manual_seed(1)
-    again, same = final(0)
-    assert again == losses and torch.equal(same, weights)
-    assert not torch.equal(final(1)[1], weights)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_recipe_takes_its_weights_and_its_batches_from_the_streams_of_its_seed(seed):
+    recipe = RECIPES["fourier"]
+    want = init(recipe.build, D=2, T=20, generator=stream("init", seed))
+    options = {"batch_size": recipe.batch_size, "lr": recipe.lr, "draw_t": recipe.draw_t}
+    torch.manual_seed(seed + 5)
+    model, steps = train_recipe("fourier", DATA, SCHEDULE, steps=3, seed=seed)
+    assert torch.equal(parameters(model), parameters(want))
+    expected = list(train_denoiser(want, DATA, SCHEDULE, steps=3, generator=stream("train", seed), **options))
+    assert list(steps) == expected
+    assert torch.equal(parameters(model), parameters(want))
 
 
 def test_a_recipe_takes_any_dimension_and_any_T():
