@@ -205,6 +205,7 @@ def test_without_jitter_the_points_lie_on_the_outline():
 
 
 def test_the_jitter_is_a_standard_deviation():
+    assert 0.015 <= JITTER <= 0.02  # what was measured on the original
     with_jitter, without = states(2000, jitter=0.3), states(2000, jitter=0)
     noise = with_jitter.x - without.x  # the same generator, the same fractions: what differs is the noise
     assert noise.std() / 0.3 == pytest.approx(1, abs=0.02)  # 20,000 numbers: four standard errors

@@ -95,6 +95,15 @@ def test_an_existing_file_is_replaced(tmp_path):
     assert target.read_text() == "new"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="an open file cannot be replaced elsewhere")
+def test_a_reader_of_the_old_file_is_not_disturbed(tmp_path):
+    target = tmp_path / "result.txt"
+    target.write_text("old")
+    with target.open() as reader:
+        write_atomically(target, lambda temporary: temporary.write_text("new"))
+        assert reader.read() == "old"  # the file was exchanged, not written over
+
+
 def fresh_private_file(path):
     """What safetensors does: its file takes the place of the one that is there."""
     path.unlink()
