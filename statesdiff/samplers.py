@@ -36,13 +36,13 @@ def ddpm(
 
     x_{t-1} = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps_hat) / sqrt(alpha_t) + sigma_t z, no noise at t = 1;
     sigma_t^2 is beta_t (variance="beta") or the posterior variance ("beta_tilde").
-    Raises ValueError for another variance or a prediction of the wrong shape, FloatingPointError if x_t explodes.
+    Raises ValueError for another variance, a predictor built for another T or a prediction of the wrong shape, FloatingPointError if x_t explodes.
     """
     if variance not in ("beta", "beta_tilde"):
         raise ValueError(f"variance must be 'beta' or 'beta_tilde', got {variance!r}")
     beta, alpha_bar = schedule.beta, schedule.alpha_bar
     beta_tilde = beta[1:] * (1 - alpha_bar[:-1]) / (1 - alpha_bar[1:])
-    x = _checked_start(x_T)
+    x = _checked_start(predictor, schedule, x_T)
     yield x
     for t in range(schedule.T, 0, -1):
         eps_hat = _predict(predictor, x, t)
@@ -83,12 +83,12 @@ def ddim(
 
     steps: how many, evenly spaced, or the falling list of times itself (see `ddim_times`). eta = 0 is deterministic,
     eta = 1 adds as much noise as ancestral sampling with the posterior variance.
-    Raises ValueError for bad steps, eta outside [0, 1] or a prediction of the wrong shape, FloatingPointError if x_t explodes.
+    Raises ValueError for bad steps, eta outside [0, 1], a predictor built for another T or a prediction of the wrong shape, FloatingPointError if x_t explodes.
     """
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must lie in [0, 1], got {eta}")
     times = ddim_times(schedule.T, steps)
-    x = _checked_start(x_T)
+    x = _checked_start(predictor, schedule, x_T)
     yield x
     for t, s in zip(times, times[1:], strict=False):
         alpha_bar_t, alpha_bar_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
@@ -113,7 +113,9 @@ def _predict(predictor: NoisePredictor, x: Tensor, t: int) -> Tensor:
     return eps_hat
 
 
-def _checked_start(x_T: Tensor) -> Tensor:
+def _checked_start(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor) -> Tensor:
+    if getattr(predictor, "T", schedule.T) != schedule.T:
+        raise ValueError(f"the predictor was built for T = {predictor.T}, the schedule has T = {schedule.T}")
     if x_T.ndim != 2 or not x_T.is_floating_point():
         raise ValueError(f"x_T must be a floating-point tensor of shape (B, D), got {tuple(x_T.shape)} {x_T.dtype}")
     return _finite(x_T, None)

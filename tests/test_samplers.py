@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from statesdiff.models import Denoiser
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddim_times, ddpm, last, posterior
 from statesdiff.schedule import NoiseSchedule
@@ -383,3 +384,9 @@ def test_an_explosion_is_noticed_where_it_happens(sampler):
 
     with pytest.raises(FloatingPointError, match=r"stopped being finite at t = (30|29)$"):
         last(sampler(predictor, LINEAR, torch.ones(4, 2)))
+
+
+def test_a_predictor_with_another_clock_is_refused():
+    for sampler in (ddpm, ddim):
+        with pytest.raises(ValueError, match="built for T = 400, the schedule has T = 500"):
+            next(sampler(Denoiser(T=400), NoiseSchedule.linear(T=500), torch.randn(3, 2)))
