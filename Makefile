@@ -30,13 +30,13 @@ clean:
 	rm -rf .venv _build *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# A recent pip unpacks faster, and byte code is left to the first import: together they halve the installation.
+# pip first: a recent one installs a third faster than those that come with older Pythons.
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit( \
 	  "statesdiff needs Python 3.10 to 3.13; $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % v)'
 	@echo "Installing into .venv (once, a minute or two) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --upgrade pip
-	@$(BIN)/python -m pip install --quiet --no-compile -r requirements.txt
+	@$(BIN)/python -m pip install --quiet -r requirements.txt
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
