@@ -1,17 +1,20 @@
 """How long each recipe trains, on one thread, until its samples lie as close to the data as asked.
 
     pip install --no-deps -r benchmarks/requirements.txt
-    python benchmarks/time_to_quality.py            # about 20 minutes; interrupt and repeat at will, finished runs are kept
+    python benchmarks/time_to_quality.py            # 20 to 30 minutes; interrupt and repeat at will, finished runs are kept
 
 Compared on `states()`: the book's fast recipe ("fourier"), the course project's network trained plainly ("plain"), and
 smalldiffusion's own toy recipe (see toy_smalldiffusion.py).
 
 Measured: seconds of processor time spent training, the program held to one thread; sampling and judging are left out.
-On an idle machine processor time and wall-clock time agree; both are stored. Quality: the mean distance of 5,000 samples to
-the nearest training point, and the gap between the samples' NLL and the training points' own NLL (Gaussian KDE), closer to 0
-is better. The book's recipes sample with 500 ancestral steps; smalldiffusion with its own 20-step sampler or with 100 ancestral
-steps, whichever comes closer. The learning rate of the book's recipes depends on the budget, so each budget is a run of its
-own; smalldiffusion's is constant, so one run is judged as it goes.
+On an idle machine processor time and wall-clock time agree; both are shown. Where they differ other work was running, and a
+shared cache makes processor time longer too: to measure again on an idle machine, delete the result file first.
+
+Quality: the mean distance of 5,000 samples to the nearest training point, and the gap between the samples' NLL and the
+training points' own NLL (Gaussian KDE), closer to 0 is better. The book's recipes sample with 500 ancestral steps;
+smalldiffusion with its own 20-step sampler or with 100 ancestral steps, whichever comes closer. The learning rate of the
+book's recipes depends on the budget, so each budget is a run of its own; smalldiffusion's is constant, so one run is judged
+as it goes.
 
 Each number of the table is the median over three seeds. The time to a distance is interpolated between the two budgets
 around it, on logarithmic scales; "<=" marks a recipe that is there at its smallest budget.
@@ -173,11 +176,11 @@ def save(runs: list[dict]) -> None:
 def print_table(runs: list[dict]) -> None:
     """Medians by budget, then the times to the targets with their ratios."""
     result = summary(runs)
-    print(f"\n{'recipe':16s}{'steps':>8}{'seconds':>10}{'distance':>10}{'NLL gap':>10}{'seeds':>7}")
+    print(f"\n{'recipe':16s}{'steps':>8}{'seconds':>10}{'(wall)':>8}{'distance':>10}{'NLL gap':>10}{'seeds':>7}")
     for recipe, rows in result["medians"].items():
         for r in rows:
-            line = f"{recipe:16s}{r['steps']:8d}{r['seconds']:10.1f}{r['distance']:10.4f}{r['nll_gap']:+10.3f}{r['seeds']:7d}"
-            print(line)
+            quality = f"{r['distance']:10.4f}{r['nll_gap']:+10.3f}{r['seeds']:7d}"
+            print(f"{recipe:16s}{r['steps']:8d}{r['seconds']:10.1f}{r['wall_seconds']:8.1f}" + quality)
     print(f"\n{'recipe':16s}{'distance':>10}{'reached after':>16}{'times fourier':>16}")
     for recipe, entry in result["time_to_distance"].items():
         for d, e in entry.items():

@@ -1,10 +1,10 @@
 """The toy recipe of smalldiffusion 0.5.0, trained and sampled by that package's own, unmodified code.
 
-Network, schedule, optimiser, number of updates and sampler are those of its README ("Toy models"): `TimeInputMLP` with hidden
-layers 16, 128, 128, 128, 128, 16; `ScheduleLogLinear` with 200 noise levels from 0.005 to 10; AdamW at a constant 1e-3; 15,000
-epochs of one batch each; 20 sampling steps with gam = 2. Where the README's data set leaves a choice we take what suits the package best:
-batches of 2,500, the divisor of 5,000 nearest to its 2,048; shuffled, because STATES comes ordered by state; cut from the
-tensor in one go, so that collating single points costs it nothing.
+Network, schedule, optimiser, number of updates and sampler are those of its README ("Toy models"): `TimeInputMLP` with
+hidden layers 16, 128, 128, 128, 128, 16; `ScheduleLogLinear` with 200 noise levels from 0.005 to 10; AdamW at a
+constant 1e-3; 15,000 epochs of one batch each; 20 sampling steps with gam = 2. Where the README's data set leaves a
+choice we take what suits the package best: batches of 2,500, the divisor of 5,000 nearest to its 2,048; shuffled,
+because STATES comes ordered by state; cut from the tensor in one go, so that collating single points costs it nothing.
 """
 
 import sys
