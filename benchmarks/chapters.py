@@ -12,23 +12,26 @@ import json
 import os
 import platform
 import re
+import sys
 import time
 from pathlib import Path
 
 import nbformat
 import torch
-from nbclient import NotebookClient
 
 from statesdiff.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tools"))
+from run_notebooks import Client  # noqa: E402
+
 RESULTS = ROOT / "benchmarks" / "results" / "chapters.json"
 TABLE = ROOT / "book" / "run_times.md"
 
 
 def measure(path: Path) -> dict[str, float]:
     """Seconds and MiB of one run of the notebook. Raises CellExecutionError if a cell fails."""
-    client = NotebookClient(nbformat.read(path, as_version=4), resources={"metadata": {"path": path.parent}})
+    client = Client(nbformat.read(path, as_version=4), resources={"metadata": {"path": path.parent}})
     start = time.perf_counter()
     with client.setup_kernel():
         for index, cell in enumerate(client.nb.cells):
