@@ -82,7 +82,11 @@ def parser() -> argparse.ArgumentParser:
     p = commands.add_parser("train", help="train a denoiser and write a checkpoint")
     p.add_argument("--recipe", choices=sorted(RECIPES), default="fourier", help="default: fourier")
     p.add_argument("--data", help="a .pt, .npy or .npz file of points; default: the book's STATES")
-    p.add_argument("--standardise", action="store_true", help="shift and scale the file's points to mean 0, variance 1")
+    p.add_argument(
+        "--standardise",
+        action="store_true",
+        help="shift and scale the file's points to mean 0, variance 1; samples will be in these units",
+    )
     p.add_argument("--steps", type=_count, help="default: the recipe's own number")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=_output(".safetensors"), default="denoiser.safetensors")

@@ -17,11 +17,17 @@ JITTER = 0.0175  # standard deviation of the points about the outline, standardi
 
 @dataclass(frozen=True)
 class Dataset:
-    """Points with labels: x (N, D) float32, y (N,) int64 in 0..len(names)-1."""
+    """Points with labels: x (N, D) float32, y (N,) int64 in 0..len(names)-1.
+
+    If `load_states` standardised x, mean and std (D,) are what it took away and divided by: x * std + mean has the units
+    of the file, and (new - mean) / std brings other points into those of x.
+    """
 
     x: Tensor
     y: Tensor
     names: tuple[str, ...] = STATE_NAMES
+    mean: Tensor | None = None
+    std: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -116,7 +122,9 @@ def load_states(
         raise ValueError(f"{path}: cannot read {path.suffix or 'a file without suffix'}; give a .pt, .npy or .npz file")
     x, y = readers[path.suffix](path)
     x, y = _checked(path, x, y, len(names))
-    return Dataset(standardise(x) if standardise_x else x, y, names)
+    if standardise_x:
+        return Dataset(standardise(x), y, names, x.mean(0), x.std(0, correction=0))
+    return Dataset(x, y, names)
 
 
 def _read_pt(path: Path) -> tuple:

@@ -24,7 +24,11 @@ class Interval(NamedTuple):
 
 
 def interval(values: list[float]) -> Interval:
-    """Mean and 95% interval over repeats. Raises ValueError for fewer than two values: one run has no interval."""
+    """Mean and 95% interval over repeats. Raises ValueError for fewer than two values: one run has no interval.
+
+    It covers what differs between the repeats and nothing else: over parts of one set of samples, the drawing of samples
+    but not the training of the model.
+    """
     if len(values) < 2:
         raise ValueError(f"an interval needs at least 2 repeats, got {len(values)}")
     values = np.asarray(values, dtype=float)
@@ -94,6 +98,8 @@ def scores(
     Left out, the data are STATES: `reference` the book's 5,000 points, `target` the true outline. The samples are
     shuffled before they are cut. Raises ValueError for fewer than 2 repeats or fewer than 2 points a part.
     """
+    if (reference is None) != (target is None):
+        raise ValueError("give reference and target together: left out, both are those of STATES")
     reference = states().x if reference is None else reference
     target = outline_points() if target is None else target
     size = len(samples) // max(repeats, 1)
@@ -118,6 +124,8 @@ def evaluate(
     The floor is the same computation on real points that no model saw, `held_out`; left out, a fresh draw of STATES, cut
     to the number of samples. One row a metric. Other arguments and errors as for `scores`.
     """
+    if (reference is None) != (held_out is None):
+        raise ValueError("give reference and held_out together: left out, both are draws of STATES")
     if held_out is None:
         held_out = states(max(1000, -(-len(samples) // 5)), seed=1).x
     if len(held_out) < len(samples):  # a floor at another n is no floor

@@ -79,7 +79,7 @@ def ddim(
     eta: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> Iterator[Tensor]:
-    """DDIM (Song et al. 2021, eq. 12 and 16): yields x_T and then x at each of the times visited, the last is x_0.
+    """DDIM (J. Song et al. 2021, arXiv:2010.02502, eq. 12 and 16): yields x_T and then x at each of the times visited, the last is x_0.
 
     steps: how many, evenly spaced, or the falling list of times itself (see `ddim_times`). eta = 0 is deterministic,
     eta = 1 adds as much noise as ancestral sampling with the posterior variance.

@@ -126,7 +126,7 @@ class NoiseSchedule:
         return (x_t - (1 - alpha_bar).sqrt().to(x_t) * eps_hat) / alpha_bar.sqrt().to(x_t)
 
     def score(self, eps_hat: Tensor, t: int | Tensor) -> Tensor:
-        """grad log p_t(x_t) = -eps_hat / sqrt(1 - alpha_bar_t), for t >= 1 (Song et al. 2021, section 3.3). (B, D)."""
+        """grad log p_t(x_t) = -eps_hat / sqrt(1 - alpha_bar_t), for t >= 1 (Y. Song et al. 2021, arXiv:2011.13456). (B, D)."""
         return -eps_hat / (1 - per_sample(self.alpha_bar, t, eps_hat.double())).sqrt().to(eps_hat)
 
 

@@ -104,7 +104,7 @@ class Recipe:
 RECIPES = {
     # The project's network, trained plainly: half a minute on one core.
     "plain": Recipe(Denoiser, steps=4000, lr=3e-3, draw_t=uniform_t),
-    # Better inputs and more low-noise steps: three times sharper in a third of the time (chapter 3).
+    # Better inputs and more low-noise steps: sharper in a third of the time (benchmarks/time_to_quality.py).
     "fourier": Recipe(Denoiser.fourier, steps=4000, lr=8e-3, draw_t=low_noise_t),
 }
 

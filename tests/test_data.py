@@ -603,3 +603,11 @@ def test_reading_leaves_the_file_as_it_was(tmp_path):
         before = hashlib.sha256(path.read_bytes()).digest()
         load_states(path)
         assert hashlib.sha256(path.read_bytes()).digest() == before
+
+
+def test_standardising_remembers_the_units_of_the_file(tmp_path):
+    x = np.random.default_rng(0).normal([-90, 40], [3, 0.5], (50, 2)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    data = load_states(tmp_path / "x.npy", standardise_x=True)
+    torch.testing.assert_close(data.x * data.std + data.mean, torch.from_numpy(x))
+    assert load_states(tmp_path / "x.npy").mean is None

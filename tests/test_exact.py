@@ -245,3 +245,40 @@ def test_loss_per_t_takes_no_gradients():
 def test_the_floor_needs_at_least_one_draw():
     with pytest.raises(ValueError, match="n must be at least 1, got 0"):
         bayes_loss(DATA, SCHEDULE, [1], n=0)
+
+
+def test_with_jitter_it_knows_the_distribution():
+    """A set with jitter is the limit of a large set with the jitter already in it."""
+    g = stream("jitter")
+    centres, jitter, schedule = torch.tensor([[0.0, 0.0], [1.0, 0.5]]), 0.3, NoiseSchedule.linear(T=500)
+    large = centres.repeat(100_000, 1)
+    large = large + jitter * randn(*large.shape, generator=g)
+    eps = randn(20, 2, generator=g)
+    for t in (60, 120, 400):  # at smaller t even 200,000 points are too few to stand for the limit
+        x_t = schedule.q_sample(large[:20], t, eps)
+        exact = IdealDenoiser(centres, schedule, jitter=jitter)(x_t, t)
+        torch.testing.assert_close(exact, IdealDenoiser(large, schedule)(x_t, t), rtol=0, atol=0.06)
+
+
+def test_one_centre_with_jitter_is_a_gaussian():
+    """x_0 ~ N(m, j^2 I): E[eps | x_t] is linear in x_t, in closed form."""
+    schedule, jitter, m = NoiseSchedule.linear(T=500), 0.7, torch.tensor([[0.4, -1.0]])
+    x_t, t = randn(30, 2, generator=stream("one")), 150
+    a = schedule.alpha_bar[t].float()
+    want = (1 - a).sqrt() * (x_t - a.sqrt() * m) / (a * jitter**2 + 1 - a)
+    torch.testing.assert_close(IdealDenoiser(m, schedule, jitter=jitter)(x_t, t), want, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("jitter", [-0.1, float("nan"), float("inf")])
+def test_a_jitter_that_is_no_deviation_is_refused(jitter):
+    with pytest.raises(ValueError, match="jitter must be a standard deviation"):
+        IdealDenoiser(torch.zeros(3, 2), NoiseSchedule.linear(), jitter=jitter)
+
+
+def test_a_sampler_refuses_an_ideal_denoiser_of_another_clock():
+    with pytest.raises(ValueError, match="built for T = 100, the schedule has T = 500"):
+        next(
+            ddpm(
+                IdealDenoiser(torch.zeros(3, 2), NoiseSchedule.linear(T=100)), NoiseSchedule.linear(), torch.zeros(2, 2)
+            )
+        )

@@ -299,3 +299,10 @@ def test_more_samples_than_the_books_data_get_a_floor_of_the_same_n(monkeypatch)
     monkeypatch.setattr("statesdiff.metrics.score", spy)
     table = evaluate(randn(6001, 2, generator=stream("x")), repeats=5)
     assert sizes == [1200] * 10 and (table["n"] == 1200).all()
+
+
+def test_metrics_of_other_data_are_never_mixed_with_those_of_states():
+    with pytest.raises(ValueError, match="reference and held_out together"):
+        evaluate(A, B, repeats=3)
+    with pytest.raises(ValueError, match="reference and target together"):
+        scores(A, B, repeats=3)
