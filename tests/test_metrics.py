@@ -277,10 +277,11 @@ def test_the_defaults_are_states():
 
 
 @pytest.mark.parametrize(("n", "repeats"), [(30, 1), (30, 0), (30, -2), (5, 3), (0, 5)])
-@pytest.mark.parametrize("measure", [scores, evaluate])
-def test_too_few_points_or_repeats_are_refused(measure, n, repeats):
+def test_too_few_points_or_repeats_are_refused(n, repeats):
     with pytest.raises(ValueError, match="at least 2 repeats of at least 2 points"):
-        measure(A[:n], B, target=B, repeats=repeats)
+        scores(A[:n], B, B, repeats=repeats)
+    with pytest.raises(ValueError, match="at least 2 repeats of at least 2 points"):
+        evaluate(A[:n], B, B, B, repeats=repeats)
 
 
 def test_too_few_held_out_points_are_refused():
