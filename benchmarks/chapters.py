@@ -23,7 +23,7 @@ from statesdiff.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tools"))
-from run_notebooks import Client  # noqa: E402
+from run_notebooks import execute  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "chapters.json"
 TABLE = ROOT / "book" / "run_times.md"
@@ -31,14 +31,13 @@ TABLE = ROOT / "book" / "run_times.md"
 
 def measure(path: Path) -> dict[str, float]:
     """Seconds and MiB of one run of the notebook. Raises CellExecutionError if a cell fails."""
-    client = Client(nbformat.read(path, as_version=4), resources={"metadata": {"path": path.parent}})
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("print(open('/proc/self/status').read())"))
     start = time.perf_counter()
-    with client.setup_kernel():
-        for index, cell in enumerate(client.nb.cells):
-            client.execute_cell(cell, index)
-        seconds = time.perf_counter() - start
-        status = Path(f"/proc/{client.km.provisioner.process.pid}/status").read_text()
-    return {"seconds": round(seconds, 1), "MiB": round(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024)}
+    execute(notebook, path.parent)
+    seconds = time.perf_counter() - start
+    peak = re.search(r"VmHWM:\s+(\d+) kB", notebook.cells[-1].outputs[0].text)
+    return {"seconds": round(seconds, 1), "MiB": round(int(peak[1]) / 1024)}
 
 
 def cpu() -> str:
