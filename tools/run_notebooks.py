@@ -7,10 +7,8 @@ Cell ids, tags and all other metadata are kept. A notebook that fails is left as
 """
 
 import argparse
-import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,6 +19,8 @@ from jupyter_client.channels import AsyncZMQSocketChannel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
+
+from statesdiff.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -115,14 +115,6 @@ def clean(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def write(path: Path, text: str) -> None:
-    """Write `text` to `path` at once: a reader sees the old file or the new one."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as part:
-        part.write(text)
-    os.chmod(part.name, path.stat().st_mode)
-    os.replace(part.name, path)
-
-
 def run(path: Path) -> bool:
     """Execute the notebook at `path` in its folder and store it. Return whether the file changed."""
     before = path.read_text(encoding="utf-8")
@@ -130,7 +122,7 @@ def run(path: Path) -> bool:
     execute(notebook, path.parent)
     after = nbformat.writes(clean(notebook)) + "\n"
     if after != before:
-        write(path, after)
+        write_atomically(path, lambda temporary: temporary.write_text(after, encoding="utf-8"))
     return after != before
 
 
