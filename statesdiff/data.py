@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from statesdiff.tensor_file import read_tensors
+
 OUTLINES = Path(__file__).with_name("outlines.json")
 STATE_NAMES = ("Michigan", "Idaho", "Ohio", "Oklahoma", "Wisconsin")
 JITTER = 0.0175  # standard deviation of the points about the outline, standardised units
@@ -129,9 +131,9 @@ def load_states(
 
 def _read_pt(path: Path) -> tuple:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can make the reader raise almost anything
-        raise ValueError(f"{path}: not a file of plain tensors, refused to read it ({type(error).__name__})") from error
+        content = read_tensors(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: not a file of plain tensors, refused to read it ({error})") from error
     return _by_key(path, content)
 
 
@@ -160,10 +162,9 @@ def _by_key(path: Path, content: object) -> tuple:
 
 
 def _plain(values: object) -> Tensor:
-    values = torch.as_tensor(values).detach()
-    if values.layout != torch.strided or values.is_nested or values.is_quantized or values.is_meta:
-        raise TypeError(f"not a plain tensor: {values.layout} on {values.device}, {values.dtype}")
-    return values
+    if not isinstance(values, Tensor | np.ndarray):
+        raise TypeError(f"not an array but {type(values).__name__}")
+    return torch.as_tensor(values)
 
 
 def _checked(path: Path, x: object, y: object, n_classes: int) -> tuple[Tensor, Tensor]:
