@@ -1,0 +1,180 @@
+"""Two published solutions of the course project, trained as their authors did: every noisy point, for hours.
+
+    python benchmarks/course_recipes.py step                    # about two hours on one core; stop and repeat at will
+    python benchmarks/course_recipes.py cosine --part denoiser --epochs 60
+    python benchmarks/course_recipes.py table                   # judge whatever has been trained so far
+
+The recipes, `cosine` and `step`, are named after their learning-rate schedules. Both precompute a noisy copy of each of the
+N = 5,000 points of STATES at each of the T = 500 times, 2.5 million in all, and draw the noise afresh only now and then.
+An epoch is one pass over all of them in a new order. The networks are the project's own: 4 x 256 for the noise, 100, 200,
+500 for the class, ReLU, on (x, y, t_bar). The publications leave three things open: the noise is refreshed before epochs
+1, 51, 101, ... (1, 26, 51, ...); `cosine`'s classifier uses Adam, as its denoiser does; the classifier of `step` halves its
+rate when the mean loss of the epoch stops falling.
+
+Every random number depends on the recipe and the number of the epoch alone, and after every epoch the whole state is
+written to FOLDER/RECIPE/. So a run that was stopped repeats only the epoch under way, and ends with the same numbers as
+one that was not.
+
+`table` draws 5,000 samples without and 5,000 of each class with guidance (scale 1, the project's deterministic update, all
+500 steps) and puts them next to the published figures, the book's own recipes and weights, and real points that nobody was
+trained on. Stored rows are kept until there is something new to judge. The published figures belong to the course's data,
+the others to the book's: compare the NLL through its gap, the distance to the NLL of the training points themselves.
+Seconds are processor time of one thread, training only; the wall-clock seconds beside them include whatever else ran.
+"""
+
+import argparse
+import json
+import platform
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from course_rows import METRICS, SCHEDULE, Row, ancestral, judge, solutions
+from course_training import RECIPES, Training
+
+from statesdiff.data import STATE_NAMES, states
+from statesdiff.files import write_atomically
+from statesdiff.models import Denoiser
+from statesdiff.rng import stream
+
+FOLDER = Path("_build") / "course_recipes"
+RESULTS = Path(__file__).parent / "results"
+N_CURVE = 2000  # samples drawn to judge a denoiser on its way
+
+
+def train(training: Training, epochs: int, judge_every: int = 10) -> None:
+    """Go on to `epochs` epochs, store the state after each, judge the denoiser's samples now and then."""
+    if len(training.curve) >= epochs:
+        return
+    for record in training.epochs(states(), SCHEDULE):
+        if training.part.build is Denoiser and record["epoch"] % judge_every == 0:
+            generator = stream(f"{training.label}/curve", record["epoch"])
+            record |= judge(ancestral(training.net, N_CURVE, generator, training.device))
+        training.save()
+        print(training.label, record, flush=True)
+        if record["epoch"] >= epochs:
+            return
+
+
+def machine() -> dict[str, str]:
+    """Where a row was made: processor, versions."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    processor = (names or [platform.processor()])[0]
+    return {"machine": f"{processor}, one thread", "python": platform.python_version(), "torch": torch.__version__}
+
+
+def update(rows: dict[str, Row | None], result: Path) -> dict[str, dict]:
+    """Make what is new, keep what is stored, write `result` after each row; a row that is None keeps what is stored."""
+    stored = json.loads(result.read_text()) if result.exists() else {}
+    stored = {name: stored[name] for name in rows if name in stored}
+    for name, row in rows.items():
+        if row is not None and stored.get(name, {}).get("key") != row.key:
+            print(f"judging: {name}", flush=True)
+            stored[name] = machine() | {"key": row.key} | row.make()
+            text = json.dumps({name: stored[name] for name in rows if name in stored}, indent=1) + "\n"
+            write_atomically(result, lambda temporary, text=text: temporary.write_text(text))
+    return {name: stored[name] for name in rows if name in stored}
+
+
+def flat(rows: dict[str, dict]) -> pd.DataFrame:
+    """One line for each solution and set of samples."""
+    lines = []
+    for name, row in rows.items():
+        for which, values in row["sets"].items():
+            seconds = {f"{part}_cpu_seconds": value for part, value in row.get("cpu_seconds", {}).items()}
+            lines.append({"solution": name, "samples": which, "trained": row.get("trained")} | values | seconds)
+    columns = ["solution", "samples", "trained", *METRICS, "denoiser_cpu_seconds", "classifier_cpu_seconds"]
+    return pd.DataFrame(lines).reindex(columns=columns)
+
+
+def curves(folder: Path, result: Path) -> pd.DataFrame:
+    """Every epoch of every training in `folder`; a training that is not there keeps what is stored."""
+    tables = {}
+    if result.exists():
+        tables = {key: table for key, table in pd.read_csv(result).groupby(["recipe", "part"])}
+    for recipe, parts in RECIPES.items():
+        for part in parts:
+            path = folder / recipe / f"{part}.pt"
+            if path.exists():
+                curve = pd.DataFrame(Training(recipe, part, path).curve)
+                tables[recipe, part] = curve.assign(recipe=recipe, part=part)
+    columns = ["recipe", "part", "epoch", "loss", "lr", "cpu_seconds", "wall_seconds", "NLL", "distance", "coverage"]
+    return pd.concat(tables.values()).reindex(columns=columns) if tables else pd.DataFrame(columns=columns)
+
+
+def markdown(rows: dict[str, dict]) -> str:
+    """Two tables: without a class, with the seconds of both networks; and the five classes, in the order of the labels."""
+    first = [["solution", "trained: denoiser + classifier", "processor seconds", *METRICS[:-1]]]
+    second = [["solution", *METRICS]]
+    for name, row in rows.items():
+        seconds = " + ".join(f"{value:,.0f}" for value in row.get("cpu_seconds", {}).values())
+        values = [number(row["sets"]["all"].get(metric), metric) for metric in METRICS[:-1]]
+        first.append([name, row.get("trained") or "-", seconds or "-", *values])
+        classes = [row["sets"].get(state, {}) for state in STATE_NAMES]
+        second.append([name, *(" ".join(number(c.get(metric), metric) for c in classes) for metric in METRICS)])
+    return f"Without a class\n\n{piped(first)}\n\n{', '.join(STATE_NAMES)}\n\n{piped(second)}\n"
+
+
+def number(value: float | None, metric: str) -> str:
+    """Three or four decimals, signed if it is a difference; "-" for what is not known."""
+    if value is None:
+        return "-"
+    return {"gap": f"{value:+.3f}", "distance": f"{value:.4f}"}.get(metric, f"{value:.3f}")
+
+
+def piped(lines: list[list[str]]) -> str:
+    """A Markdown table, the first line its head."""
+    lines = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def table(folder: Path, results: Path = RESULTS) -> str:
+    """Bring the result files up to date with what lies in `folder` -> the tables as Markdown."""
+    curve = curves(folder, results / "course_recipes_curve.csv")
+    rows = update(solutions(folder), results / "course_recipes.json")
+    for name, frame in (("course_recipes_curve.csv", curve), ("course_recipes.csv", flat(rows))):
+        write_atomically(results / name, lambda temporary, frame=frame: frame.to_csv(temporary, index=False))
+    return markdown(rows)
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
+    return int(text)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    top = argparse.ArgumentParser(description="Train and judge two published solutions of the course project.")
+    top.add_argument("what", choices=[*RECIPES, "table"], help="the recipe to train, or the table of all results")
+    top.add_argument("--part", choices=["denoiser", "classifier"], help="train only this network")
+    top.add_argument("--epochs", type=count, help="stop here, or at the recipe's own number; repeat to go on")
+    top.add_argument("--folder", type=Path, default=FOLDER, help=f"where the state is kept, default {FOLDER}")
+    top.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train what is asked for, or print the table."""
+    args = parser().parse_args(argv)
+    torch.set_num_threads(1)
+    if args.what == "table":
+        print(table(args.folder))
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped: the state after the last whole epoch is kept"))
+    folder = args.folder / args.what
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, part in RECIPES[args.what].items():
+        if args.part in (None, name):
+            training = Training(args.what, name, folder / f"{name}.pt", args.device)
+            train(training, min(args.epochs or part.epochs, part.epochs))
+
+
+if __name__ == "__main__":
+    main()
