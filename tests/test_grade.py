@@ -155,12 +155,12 @@ def test_json_round_trip(good_grade):
 
 
 def test_the_courses_own_data_can_be_the_reference(folder):
-    other = states(200, seed=3)
+    other = states(600, seed=3)
     moved = Dataset(other.x + 1, other.y)
     for name in (UNCONDITIONAL, *CONDITIONAL):
         torch.save(torch.load(folder / name, weights_only=True) + 1, folder / name)
     graded = grade(folder, Reference(moved))
-    assert graded.points["got"] == 85 and graded.data == "the data given (1,000 points)"
+    assert graded.points["got"] == 85 and graded.data == "the data given (3,000 points)"
     assert not any(m.warnings for m in graded.samples)
     for y, m in enumerate(graded.samples[1:]):
         assert m.coverage == coverage(FRESH.of_class(y) + 1, moved.of_class(y))  # of the points: no outline is known
