@@ -127,8 +127,8 @@ def book_recipes(denoiser: str = "fourier", classifier: str = "classifier") -> R
         row["trained"] = " + ".join(f"{recipe.steps} steps" for recipe in recipes.values())
         return row | {"sets": judge_model(nets[0], by_classifier(*nets))}
 
-    # the numbers alone: the functions among a recipe's values print as addresses, which differ from run to run
-    key = {part: (recipe.steps, recipe.lr, recipe.batch_size) for part, recipe in recipes.items()}
+    # functions by name: as they print they hold an address, which differs from run to run
+    key = {part: [getattr(value, "__qualname__", value) for value in vars(recipes[part]).values()] for part in recipes}
     return Row(str(key), make)
 
 
