@@ -19,8 +19,9 @@ the table says after how many epochs. It is `cosine` that suffers, whose rate fa
 
 `table` draws 5,000 samples without and 5,000 of each class with guidance (scale 1, the project's deterministic update, all
 500 steps) and puts them next to the published figures, the book's own recipes and weights, and real points that nobody was
-trained on. Stored rows are kept until there is something new to judge; a row takes two minutes. The published figures belong to the course's data,
-the others to the book's: compare the NLL through its gap, the distance to the NLL of the training points themselves.
+trained on. A stored row is kept until there is something new to judge; a new one takes two minutes. The published figures
+belong to the course's data, the others to the book's: compare the NLL through its gap, its difference from the NLL of
+the training points themselves. Published accuracies go by the label of the nearest real point, the others by the exact posterior.
 Seconds are processor time of one thread, training only; the wall-clock seconds beside them include whatever else ran.
 """
 
