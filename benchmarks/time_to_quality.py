@@ -37,10 +37,10 @@ import toy_smalldiffusion as toy
 from statesdiff.data import states
 from statesdiff.files import write_atomically
 from statesdiff.metrics import mean_distance, nll
+from statesdiff.recipes import RECIPES, train_recipe
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddpm, last
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.training import RECIPES, train_recipe
 
 RESULT = Path(__file__).parent / "results" / "time_to_quality.json"
 N_SAMPLES = 5_000

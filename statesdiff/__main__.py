@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from statesdiff.checkpoints import book_denoiser, load_model, save_model
 from statesdiff.data import load_states, states
 from statesdiff.files import write_atomically
-from statesdiff.models import book_denoiser, load_denoiser, save_denoiser
+from statesdiff.recipes import RECIPES, train_recipe
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.training import RECIPES, train_recipe
 
 
 def train(args: argparse.Namespace) -> None:
@@ -33,12 +33,12 @@ def train(args: argparse.Namespace) -> None:
                 bar.set_postfix(loss=f"{record.loss:.3f}")
     except KeyboardInterrupt:
         print(f"interrupted after {done} of {total} steps", file=sys.stderr)
-    print(save_denoiser(args.out, model, schedule))
+    print(save_model(args.out, model, schedule))
 
 
 def sample(args: argparse.Namespace) -> None:
     """Draw samples with a checkpoint and write them."""
-    model, schedule = book_denoiser() if args.checkpoint is None else load_denoiser(args.checkpoint)
+    model, schedule = book_denoiser() if args.checkpoint is None else load_model(args.checkpoint)
     generator = stream("sample", args.seed)
     x_T = randn(args.n, model.D, generator=generator)
     if args.steps is None:

@@ -1,12 +1,13 @@
-"""Closed forms for a finite data set: the ideal denoiser and the smallest loss that any network can reach."""
+"""Closed forms for a finite data set: the ideal denoiser, the class posterior, and the smallest loss of any network."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from statesdiff.rng import randn
-from statesdiff.schedule import NoiseSchedule, per_sample
+from statesdiff.schedule import NoiseSchedule, labels_of, per_sample
 
 MAX_PAIRS = 4_000_000  # pairs of points held at once: 16 MB a float32 matrix, whatever the sizes
 
@@ -16,43 +17,107 @@ class IdealDenoiser:
 
     With `jitter` > 0, x_0 is a point of the set plus Gaussian noise of that standard deviation, in units of x. So
     `IdealDenoiser(outline_points(4000), schedule, jitter=JITTER)` knows the distribution of STATES, not just a draw.
+    With labels `y` (N,), 0..K-1, it also knows the classes: every method but `log_posterior` then takes a label, one or
+    one a row, and speaks of the points of that class alone.
 
     Callable like any noise predictor, x_t (B, D), t in 1..T, scalar or (B,) -> (B, D). Needs no training and costs one pass
     over the data for every x_t. Memory is bounded by `MAX_PAIRS`, whatever B and N are.
     """
 
-    def __init__(self, data: Tensor, schedule: NoiseSchedule, jitter: float = 0.0) -> None:
+    def __init__(self, data: Tensor, schedule: NoiseSchedule, jitter: float = 0.0, y: Tensor | None = None) -> None:
         if data.ndim != 2 or len(data) == 0 or not data.isfinite().all():
             raise ValueError(f"data must be a non-empty, finite tensor of shape (N, D), got {tuple(data.shape)}")
         if not 0 <= jitter < float("inf"):
             raise ValueError(f"jitter must be a standard deviation >= 0, got {jitter}")
+        if y is not None and (y.shape != data.shape[:1] or y.dtype != torch.int64 or not y.bincount().all()):
+            raise ValueError(
+                f"y must be {len(data)} int64 labels that use all of 0..K-1, got {tuple(y.shape)} {y.dtype}"
+            )
         self.data, self.schedule, self.jitter, self.T = data, schedule, jitter, schedule.T
+        self.classes = [] if y is None else [data[y == k] for k in range(int(y.max()) + 1)]
 
-    def posterior_mean(self, x_t: Tensor, t: int | Tensor) -> Tensor:
-        """E[x_0 | x_t]: the data, weighted by N(x_t; sqrt(alpha_bar_t) x_i, (1 - alpha_bar_t) I). (B, D).
+    def __call__(self, x_t: Tensor, t: int | Tensor, y: int | Tensor | None = None) -> Tensor:
+        alpha_bar = per_sample(self.schedule.alpha_bar, t, x_t.double())
+        if (alpha_bar == 1).any():
+            raise ValueError("t must be at least 1: at t = 0 there is no noise to predict")
+        mean = self.posterior_mean(x_t, t, y)
+        return (x_t - alpha_bar.sqrt().to(x_t) * mean) / (1 - alpha_bar).sqrt().to(x_t)
+
+    def posterior_mean(self, x_t: Tensor, t: int | Tensor, y: int | Tensor | None = None) -> Tensor:
+        """E[x_0 | x_t], or E[x_0 | x_t, y]: the data, weighted by N(x_t; sqrt(alpha_bar_t) x_i, (1 - alpha_bar_t) I). (B, D).
 
         With jitter j and noise n per unit of signal, the weights have variance n^2 + j^2, and the mean m of the data moves
         by j^2 / (n^2 + j^2) towards x_t / sqrt(alpha_bar_t): two Gaussian statements about x_0, combined.
         """
+
+        def mean(data: Tensor, query: Tensor, variance: Tensor) -> Tensor:
+            m = _by_rows(lambda exponent: exponent.softmax(dim=1) @ data, data, query, variance)
+            return m + (self.jitter**2 / variance).to(m) * (query - m)
+
+        return self._of_class(mean, x_t, t, y)
+
+    def log_density(self, x_t: Tensor, t: int | Tensor, y: int | Tensor | None = None) -> Tensor:
+        """log p_t(x_t), or log p_t(x_t | y), in nats: a mixture with a Gaussian at every point of the data. (B,)."""
+        alpha_bar = per_sample(self.schedule.alpha_bar, t, x_t.double())
+
+        def log_p(data: Tensor, query: Tensor, variance: Tensor) -> Tensor:
+            log_sum = _by_rows(lambda exponent: exponent.logsumexp(dim=1, keepdim=True), data, query, variance)
+            return log_sum - math.log(len(data)) - 0.5 * data.shape[1] * (2 * math.pi * variance).log().to(log_sum)
+
+        volume = 0.5 * x_t.shape[1] * alpha_bar.log().to(x_t)  # x_t is the query, shrunk by sqrt(alpha_bar)
+        return (self._of_class(log_p, x_t, t, y) - volume).squeeze(1)
+
+    def log_posterior(self, x_t: Tensor, t: int | Tensor) -> Tensor:
+        """log p(y | x_t) of every class, by Bayes' rule, the prior being the share of each class in the data. (B, K)."""
+        columns = [self.log_density(x_t, t, k) + math.log(len(points)) for k, points in enumerate(self._labelled())]
+        return torch.stack(columns, dim=1).log_softmax(dim=1)
+
+    def log_posterior_gradient(self, x_t: Tensor, t: int | Tensor, y: int | Tensor) -> Tensor:
+        """grad log p(y | x_t) = grad log p_t(x_t | y) - grad log p_t(x_t), a difference of two scores. (B, D)."""
+        return self.schedule.score(self(x_t, t, y) - self(x_t, t), t)
+
+    def _of_class(self, f: Callable, x_t: Tensor, t: int | Tensor, y: int | Tensor | None) -> Tensor:
+        """f(data, query, variance) with the data of each row's class, or with all; in the units of x_0."""
         if x_t.ndim != 2 or x_t.shape[1] != self.data.shape[1]:
             raise ValueError(f"x_t must have shape (B, {self.data.shape[1]}), got {tuple(x_t.shape)}")
         alpha_bar = per_sample(self.schedule.alpha_bar, t, x_t.double()).expand(len(x_t), 1)
-        if (alpha_bar == 1).any():
-            raise ValueError("t must be at least 1: at t = 0 there is no noise to predict")
-        rows = max(1, MAX_PAIRS // len(self.data))
-        data, query = self.data.to(x_t), x_t / alpha_bar.sqrt().to(x_t)  # compare in the units of x_0
-        variance = (1 - alpha_bar) / alpha_bar + self.jitter**2
-        precision, share = (1 / variance).to(x_t), (self.jitter**2 / variance).to(x_t)
-        mean = torch.empty_like(x_t)
-        for i in range(0, len(x_t), rows):
-            square = torch.cdist(query[i : i + rows], data, compute_mode="donot_use_mm_for_euclid_dist").square_()
-            mean[i : i + rows] = square.mul_(-0.5 * precision[i : i + rows]).softmax(dim=1) @ data
-        return mean + share * (query - mean)
+        query, variance = x_t / alpha_bar.sqrt().to(x_t), (1 - alpha_bar) / alpha_bar + self.jitter**2
+        if not (variance > 0).all():
+            raise ValueError("t must be at least 1, or jitter positive: at t = 0 the density is a set of spikes")
+        if y is None:
+            return f(self.data.to(x_t), query, variance)
+        labels = labels_of(y, len(x_t), len(self._labelled()))
+        out = torch.empty(0)
+        for k in labels.unique().tolist():
+            rows = labels == k
+            part = f(self.classes[k].to(x_t), query[rows], variance[rows])
+            out = part.new_empty(len(x_t), part.shape[1]) if not len(out) else out
+            out[rows] = part
+        return out
 
-    def __call__(self, x_t: Tensor, t: int | Tensor) -> Tensor:
-        alpha_bar = per_sample(self.schedule.alpha_bar, t, x_t.double())
-        mean = self.posterior_mean(x_t, t)
-        return (x_t - alpha_bar.sqrt().to(x_t) * mean) / (1 - alpha_bar).sqrt().to(x_t)
+    def _labelled(self) -> list[Tensor]:
+        if not self.classes:
+            raise ValueError("this IdealDenoiser knows no classes: build it with y, the label of every point")
+        return self.classes
+
+
+def _by_rows(f: Callable[[Tensor], Tensor], data: Tensor, query: Tensor, variance: Tensor) -> Tensor:
+    """f(-|query - data|^2 / 2 variance) for a few rows of the query at a time, so that memory stays bounded."""
+    rows, precision = max(1, MAX_PAIRS // len(data)), (1 / variance).to(query)
+    parts = []
+    for i in range(0, len(query), rows):
+        square = torch.cdist(query[i : i + rows], data, compute_mode="donot_use_mm_for_euclid_dist").square_()
+        parts.append(f(square.mul_(-0.5 * precision[i : i + rows])))
+    return torch.cat(parts)
+
+
+def tilted_density(ideal: IdealDenoiser, grid: Tensor, t: int, y: int, scale: float) -> Tensor:
+    """p_t(x) p(y | x)^scale at the points of a regular grid (G, D), normalised to sum to 1 over them; (G,).
+
+    The density whose gradient guidance of that scale follows at time t: the score of p_t plus scale times the gradient of
+    log p(y | x_t). scale = 1 is p_t(x | y). At t = 0 the `ideal` needs a jitter.
+    """
+    return (ideal.log_density(grid, t) + scale * ideal.log_posterior(grid, t)[:, y]).softmax(dim=0)
 
 
 @torch.no_grad()

@@ -11,8 +11,10 @@ from scipy.stats import gaussian_kde
 from scipy.stats import t as student_t
 from torch import Tensor
 
-from statesdiff.data import outline_points, states
+from statesdiff.data import JITTER, Dataset, outline_points, states
+from statesdiff.exact import IdealDenoiser
 from statesdiff.rng import stream
+from statesdiff.schedule import NoiseSchedule, labels_of
 
 
 class Interval(NamedTuple):
@@ -75,6 +77,19 @@ def coverage(samples: Tensor, target: Tensor, radius: float = 0.05) -> float:
     if not 0 < radius < float("inf"):
         raise ValueError(f"radius must be positive, got {radius}")
     return float((cKDTree(samples).query(target)[0] <= radius).mean())
+
+
+def class_accuracy(samples: Tensor, y: int | Tensor, data: Dataset | None = None) -> float:
+    """Share of the samples (n, D) whose most probable class is y, one label or one a sample, by the exact posterior.
+
+    The posterior is that of `data` (left out: the book's STATES) with a Gaussian of standard deviation JITTER at every
+    point, at t = 0. Raises ValueError for empty, non-finite or mismatched points.
+    """
+    data = states() if data is None else data
+    samples, points = (torch.from_numpy(a).float() for a in _points(samples, data.x))
+    ideal = IdealDenoiser(points, NoiseSchedule.linear(), JITTER, data.y)
+    found = ideal.log_posterior(samples, 0).argmax(dim=1)
+    return float((found == labels_of(y, len(found), len(ideal.classes))).double().mean())
 
 
 def score(samples: Tensor, reference: Tensor, target: Tensor) -> dict[str, float]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from statesdiff.rng import randn
-from statesdiff.schedule import NoiseSchedule, per_sample
+from statesdiff.schedule import NoiseSchedule, check_T, per_sample
 
 NoisePredictor = Callable[[Tensor, Tensor], Tensor]
 
@@ -114,8 +114,7 @@ def _predict(predictor: NoisePredictor, x: Tensor, t: int) -> Tensor:
 
 
 def _checked_start(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor) -> Tensor:
-    if getattr(predictor, "T", schedule.T) != schedule.T:
-        raise ValueError(f"the predictor was built for T = {predictor.T}, the schedule has T = {schedule.T}")
+    check_T(predictor, schedule, "predictor")
     if x_T.ndim != 2 or not x_T.is_floating_point():
         raise ValueError(f"x_T must be a floating-point tensor of shape (B, D), got {tuple(x_T.shape)} {x_T.dtype}")
     return _finite(x_T, None)

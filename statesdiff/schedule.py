@@ -35,6 +35,21 @@ def per_sample(values: Tensor, t: int | Tensor, x: Tensor) -> Tensor:
     return picked if t.ndim == 0 else picked.reshape(-1, *[1] * (x.ndim - 1))
 
 
+def labels_of(y: int | Tensor, n: int, n_classes: int, lowest: int = 0) -> Tensor:
+    """The labels y, one or one a row, as int64 (n,).
+
+    Raises TypeError if y is not integer, ValueError if a label lies outside lowest..n_classes-1 or the length is not n.
+    """
+    y = torch.as_tensor(y)
+    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
+        raise TypeError(f"y must be an integer, got {y.dtype}; the labels are {lowest}..{n_classes - 1}")
+    if y.ndim > 1 or (y.ndim == 1 and len(y) != n):
+        raise ValueError(f"y must be a scalar or have one entry for each of the {n} rows, got {tuple(y.shape)}")
+    if y.numel() and not lowest <= y.min() <= y.max() < n_classes:
+        raise ValueError(f"y must lie in {lowest}..{n_classes - 1}, got {int(y.min())}..{int(y.max())}")
+    return y.long().expand(n)
+
+
 @dataclass(frozen=True)
 class NoiseSchedule:
     """A variance-preserving noise schedule, given by beta (T + 1,) with beta[0] = 0; index 0 is clean data.
@@ -128,6 +143,12 @@ class NoiseSchedule:
     def score(self, eps_hat: Tensor, t: int | Tensor) -> Tensor:
         """grad log p_t(x_t) = -eps_hat / sqrt(1 - alpha_bar_t), for t >= 1 (Y. Song et al. 2021, arXiv:2011.13456). (B, D)."""
         return -eps_hat / (1 - per_sample(self.alpha_bar, t, eps_hat.double())).sqrt().to(eps_hat)
+
+
+def check_T(network: object, schedule: NoiseSchedule, name: str) -> None:
+    """Raise ValueError if the network (called `name` in the message) says that it was built for another number of steps."""
+    if getattr(network, "T", schedule.T) != schedule.T:
+        raise ValueError(f"the {name} was built for T = {network.T}, the schedule has T = {schedule.T}")
 
 
 def _after_zero(beta: Tensor) -> Tensor:

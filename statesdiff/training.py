@@ -1,16 +1,14 @@
-"""Training a denoiser: a generator that yields a small record after every step of the optimiser."""
+"""Training a denoiser or a classifier: a generator that yields a small record after every step of the optimiser."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
-from statesdiff.models import Denoiser, init
-from statesdiff.rng import randn, stream
-from statesdiff.schedule import NoiseSchedule
+from statesdiff.rng import randn
+from statesdiff.schedule import NoiseSchedule, check_T
 
 DrawTime = Callable[[int, int, torch.Generator | None], Tensor]
 LearningRate = Callable[[torch.optim.Optimizer, float, int], LRScheduler]
@@ -48,7 +46,9 @@ def train_denoiser(
     model: nn.Module,
     x_0: Tensor,
     schedule: NoiseSchedule,
+    y: Tensor | None = None,
     *,
+    p_uncond: float = 0.2,
     steps: int = 4000,
     batch_size: int = 512,
     lr: float = 1e-3,
@@ -58,69 +58,85 @@ def train_denoiser(
 ) -> Iterator[Step]:
     """Minimise E |eps - eps_theta(x_t, t)|^2 (DDPM, eq. 14 and algorithm 1), noise and t drawn afresh for every batch.
 
-    x_0 (N, D) real points. Yields a `Step` after each update, so the model is whole and usable whenever the caller
-    stops listening, by `break` or by an interrupt. Raises ValueError for bad arguments, FloatingPointError if the loss
-    stops being finite.
+    x_0 (N, D) real points. With labels y (N,) the model is told them, eps_theta(x_t, t, y), except that each is replaced by
+    -1, "no label", with probability p_uncond: one network learns both (Ho & Salimans 2022, algorithm 1).
+    Yields a `Step` after each update, so the model is whole and usable whenever the caller stops listening, by `break` or
+    by an interrupt. Raises ValueError for bad arguments, FloatingPointError if the loss stops being finite.
     """
-    _check(model, x_0, schedule, steps, batch_size, lr)
+    _check(model, x_0, schedule, y)
+    if not 0 <= p_uncond <= 1:
+        raise ValueError(f"p_uncond must be a probability, got {p_uncond}")
+
+    def loss() -> Tensor:
+        rows, t, eps, x_t = _noisy_batch(x_0, schedule, batch_size, draw_t, generator)
+        if y is None:
+            eps_hat = model(x_t, t)
+        else:
+            dropped = torch.rand(batch_size, generator=generator) < p_uncond
+            eps_hat = model(x_t, t, y[rows].masked_fill(dropped.to(y.device), -1))
+        return (eps_hat - eps).square().mean()
+
+    yield from _optimise(model, loss, steps, batch_size, lr, lr_schedule)
+
+
+def train_classifier(
+    model: nn.Module,
+    x_0: Tensor,
+    schedule: NoiseSchedule,
+    y: Tensor,
+    *,
+    steps: int = 4000,
+    batch_size: int = 512,
+    lr: float = 1e-3,
+    draw_t: DrawTime = uniform_t,
+    lr_schedule: LearningRate = one_cycle,
+    generator: torch.Generator | None = None,
+) -> Iterator[Step]:
+    """Minimise the cross-entropy E[-log p_phi(y | x_t)] on noisy points of every t (Dhariwal & Nichol 2021, section 4).
+
+    x_0 (N, D) real points, y (N,) their labels. Yields and raises as `train_denoiser` does; the loss is in nats.
+    """
+    _check(model, x_0, schedule, y)
+
+    def loss() -> Tensor:
+        rows, t, _, x_t = _noisy_batch(x_0, schedule, batch_size, draw_t, generator)
+        return nn.functional.cross_entropy(model(x_t, t), y[rows])
+
+    yield from _optimise(model, loss, steps, batch_size, lr, lr_schedule)
+
+
+def _noisy_batch(
+    x_0: Tensor, schedule: NoiseSchedule, batch_size: int, draw_t: DrawTime, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The rows of x_0 that were picked, their times t, the noise eps and the noisy points x_t."""
+    rows = torch.randint(len(x_0), (batch_size,), generator=generator)
+    t = draw_t(schedule.T, batch_size, generator)
+    eps = randn(batch_size, x_0.shape[1], generator=generator, device=x_0.device)
+    return rows, t, eps, schedule.q_sample(x_0[rows], t, eps)
+
+
+def _optimise(
+    model: nn.Module, loss_of_batch: Callable[[], Tensor], steps: int, batch_size: int, lr: float, rate: LearningRate
+) -> Iterator[Step]:
+    if steps < 1 or batch_size < 1 or not 0 < lr < float("inf"):
+        raise ValueError(f"steps and batch_size must be >= 1 and lr > 0, got {steps}, {batch_size}, {lr}")
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.99), fused=True)
-    rate = lr_schedule(optimiser, lr, steps)
+    lr_schedule = rate(optimiser, lr, steps)
     for step in range(1, steps + 1):
-        rows = torch.randint(len(x_0), (batch_size,), generator=generator)
-        t = draw_t(schedule.T, batch_size, generator)
-        eps = randn(batch_size, x_0.shape[1], generator=generator, device=x_0.device)
-        x_t = schedule.q_sample(x_0[rows], t, eps)
-        loss = (model(x_t, t) - eps).square().mean()
+        loss = loss_of_batch()
         if not loss.isfinite():
             raise FloatingPointError(f"the loss is {loss.item()} at step {step}: is lr = {lr} too high?")
         lr_used = optimiser.param_groups[0]["lr"]
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        rate.step()
+        lr_schedule.step()
         yield Step(step, loss.item(), lr_used)
 
 
-def _check(model: nn.Module, x_0: Tensor, schedule: NoiseSchedule, steps: int, batch_size: int, lr: float) -> None:
+def _check(model: nn.Module, x_0: Tensor, schedule: NoiseSchedule, y: Tensor | None) -> None:
     if x_0.ndim != 2 or len(x_0) == 0 or not x_0.isfinite().all():
         raise ValueError(f"x_0 must be a non-empty, finite tensor of shape (N, D), got {tuple(x_0.shape)}")
-    if steps < 1 or batch_size < 1 or not 0 < lr < float("inf"):
-        raise ValueError(f"steps and batch_size must be >= 1 and lr > 0, got {steps}, {batch_size}, {lr}")
-    if getattr(model, "T", schedule.T) != schedule.T:
-        raise ValueError(f"the model was built for T = {model.T}, the schedule has T = {schedule.T}")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A network and how to train it; `RECIPES` holds the book's two."""
-
-    build: Callable[..., Denoiser]
-    steps: int
-    lr: float
-    draw_t: DrawTime
-    batch_size: int = 512
-
-
-RECIPES = {
-    # The project's network, trained plainly: half a minute on one core.
-    "plain": Recipe(Denoiser, steps=4000, lr=3e-3, draw_t=uniform_t),
-    # Better inputs and more low-noise steps: sharper in a third of the time (benchmarks/time_to_quality.py).
-    "fourier": Recipe(Denoiser.fourier, steps=4000, lr=8e-3, draw_t=low_noise_t),
-}
-
-
-def train_recipe(
-    name: str, x_0: Tensor, schedule: NoiseSchedule, *, steps: int | None = None, seed: int = 0
-) -> tuple[Denoiser, Iterator[Step]]:
-    """A fresh model and the iterator that trains it by the recipe of that name. Raises ValueError for another name."""
-    if name not in RECIPES:
-        raise ValueError(f"recipe must be one of {sorted(RECIPES)}, got {name!r}")
-    recipe = RECIPES[name]
-    model = init(recipe.build, D=x_0.shape[1], T=schedule.T, generator=stream("init", seed))
-    options = {
-        "steps": steps or recipe.steps,
-        "batch_size": recipe.batch_size,
-        "lr": recipe.lr,
-        "draw_t": recipe.draw_t,
-    }
-    return model, train_denoiser(model, x_0, schedule, generator=stream("train", seed), **options)
+    if y is not None and (y.shape != x_0.shape[:1] or y.dtype != torch.int64 or y.min() < 0):
+        raise ValueError(f"y must hold {len(x_0)} labels >= 0, int64, one a point; got {tuple(y.shape)} {y.dtype}")
+    check_T(model, schedule, "model")

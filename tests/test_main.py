@@ -12,17 +12,18 @@ from hypothesis import strategies as st
 from statesdiff import __main__ as cli
 from statesdiff.__main__ import main
 from statesdiff.data import standardise, states
-from statesdiff.models import Denoiser, book_denoiser, init, load_denoiser, save_denoiser
+from statesdiff.checkpoints import book_denoiser, load_model, save_model
+from statesdiff.models import Denoiser, init
+from statesdiff.recipes import train_recipe
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.training import train_recipe
 
 
 @pytest.fixture
 def checkpoint(tmp_path):
     model = init(Denoiser, D=3, T=8, hidden=(8,), generator=stream("init"))
-    return str(save_denoiser(tmp_path / "small.safetensors", model, NoiseSchedule.linear(T=8)))
+    return str(save_model(tmp_path / "small.safetensors", model, NoiseSchedule.linear(T=8)))
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_train_writes_the_checkpoint_that_the_recipe_makes(tmp_path, capsys):
     out = tmp_path / "model.safetensors"
     assert main(["train", "--recipe", "plain", "--steps", "3", "--seed", "4", "--out", str(out)]) == 0
     assert capsys.readouterr().out.strip() == str(out)
-    model, schedule = load_denoiser(out)
+    model, schedule = load_model(out)
     assert (model.D, schedule.T) == (2, 500)
     same, steps = train_recipe("plain", states().x, NoiseSchedule.linear(), steps=3, seed=4)
     list(steps)
@@ -61,7 +62,7 @@ def test_train_on_a_file_of_ones_own(tmp_path, points, monkeypatch, standardised
     flag = ["--standardise"] if standardised else []
     assert main(["train", "--data", path, "--steps", "2", "--out", out, *flag]) == 0
     torch.testing.assert_close(seen[0], standardise(x) if standardised else x)
-    assert load_denoiser(out)[0].D == 3
+    assert load_model(out)[0].D == 3
 
 
 def test_the_default_is_the_fourier_recipe_with_its_own_number_of_steps(tmp_path, monkeypatch):
@@ -93,7 +94,7 @@ def test_an_interrupt_keeps_what_has_been_learnt(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cli, "train_recipe", interrupted)
     assert main(["train", "--steps", "50", "--out", str(out)]) == 0
     assert "interrupted after 2 of 50 steps" in capsys.readouterr().err
-    load_denoiser(out)
+    load_model(out)
 
 
 # sample
@@ -106,7 +107,7 @@ def test_sample_writes_points_in_the_format_of_the_suffix(tmp_path, checkpoint, 
     assert capsys.readouterr().out.strip() == str(out)
     x = torch.from_numpy(np.load(out)) if suffix == ".npy" else torch.load(out, weights_only=True)
     g = stream("sample", 2)
-    model, schedule = load_denoiser(checkpoint)
+    model, schedule = load_model(checkpoint)
     assert torch.equal(x, last(ddpm(model, schedule, randn(7, 3, generator=g), generator=g)))
 
 
@@ -114,7 +115,7 @@ def test_steps_asks_for_ddim(tmp_path, checkpoint):
     out = tmp_path / "samples.npy"
     assert main(["sample", "--checkpoint", checkpoint, "--n", "5", "--steps", "4", "--out", str(out)]) == 0
     g = stream("sample")
-    model, schedule = load_denoiser(checkpoint)
+    model, schedule = load_model(checkpoint)
     want = last(ddim(model, schedule, randn(5, 3, generator=g), steps=4))
     assert torch.equal(torch.from_numpy(np.load(out)), want)
 
@@ -194,7 +195,7 @@ def test_more_steps_than_the_schedule_has_end_in_one_line(tmp_path, capsys, chec
 def test_samples_that_explode_end_in_one_line(tmp_path, capsys):
     model = init(Denoiser, T=8, hidden=(8,), generator=stream("init"))
     torch.nn.init.constant_(model.net[-1].bias, float("nan"))
-    path = save_denoiser(tmp_path / "model.safetensors", model, NoiseSchedule.linear(T=8))
+    path = save_model(tmp_path / "model.safetensors", model, NoiseSchedule.linear(T=8))
     assert main(["sample", "--checkpoint", str(path), "--out", str(tmp_path / "samples.npy")]) == 2
     assert "stopped being finite" in one_line(capsys)
 

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from statesdiff.data import states
 from statesdiff.metrics import nll
-from statesdiff.models import Denoiser, book_denoiser, init, load_denoiser, load_weights, mlp, save_denoiser, sin_cos
+from statesdiff.models import Denoiser, book_denoiser, init, load_model, load_weights, mlp, save_model, sin_cos
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, last
 from statesdiff.schedule import NoiseSchedule
@@ -142,10 +142,10 @@ def test_init_advances_its_generator():
 @by_kind
 def test_a_checkpoint_comes_back_bit_for_bit(tmp_path, build):
     model, schedule = init(build, D=3, T=20, generator=stream("init")), NoiseSchedule.cosine(T=20)
-    path = save_denoiser(tmp_path / "model.safetensors", model, schedule)
+    path = save_model(tmp_path / "model.safetensors", model, schedule)
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    back, back_schedule = load_denoiser(path)
+    back, back_schedule = load_model(path)
     assert torch.equal(torch.get_rng_state(), before)
     assert back.config == model.config and back.state_dict().keys() == model.state_dict().keys()
     for name, value in model.state_dict().items():
@@ -158,13 +158,13 @@ def test_a_checkpoint_comes_back_bit_for_bit(tmp_path, build):
 
 def test_every_option_survives(tmp_path):
     model = small(activation="silu", x_frequencies=(1.0, 2.5), t_frequencies=(0.5,), skip=True)
-    back, _ = load_denoiser(save_denoiser(str(tmp_path / "model.safetensors"), model, SCHEDULE))
+    back, _ = load_model(save_model(str(tmp_path / "model.safetensors"), model, SCHEDULE))
     assert back.config == model.config
     assert torch.equal(back(torch.ones(1, 2), 3), model(torch.ones(1, 2), 3))
 
 
 def test_a_loaded_model_can_be_trained(tmp_path):
-    back, _ = load_denoiser(save_denoiser(tmp_path / "model.safetensors", small(), SCHEDULE))
+    back, _ = load_model(save_model(tmp_path / "model.safetensors", small(), SCHEDULE))
     back(torch.ones(1, 2), 3).sum().backward()
     assert all(p.requires_grad and p.grad is not None for p in back.parameters())
 
@@ -172,13 +172,13 @@ def test_a_loaded_model_can_be_trained(tmp_path):
 def test_saving_leaves_nothing_else_behind_and_replaces_what_was_there(tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_text("old")
-    save_denoiser(path, small(), SCHEDULE)
+    save_model(path, small(), SCHEDULE)
     assert list(tmp_path.iterdir()) == [path]
-    load_denoiser(path)
+    load_model(path)
 
 
 def test_a_failing_save_keeps_the_old_checkpoint(tmp_path, monkeypatch):
-    path = save_denoiser(tmp_path / "model.safetensors", small(), SCHEDULE)
+    path = save_model(tmp_path / "model.safetensors", small(), SCHEDULE)
     content = path.read_bytes()
 
     def fail(tensors, temporary, metadata):
@@ -187,7 +187,7 @@ def test_a_failing_save_keeps_the_old_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr("statesdiff.models.save_file", fail)
     with pytest.raises(OSError, match="disk full"):
-        save_denoiser(path, small(), SCHEDULE)
+        save_model(path, small(), SCHEDULE)
     assert path.read_bytes() == content and list(tmp_path.iterdir()) == [path]
 
 
@@ -209,7 +209,7 @@ def config(**changes):
 def test_a_missing_checkpoint_is_named(tmp_path):
     for path in (tmp_path / "missing.safetensors", tmp_path):
         with pytest.raises(FileNotFoundError, match="no checkpoint at"):
-            load_denoiser(path)
+            load_model(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"{}", b"\x08" + bytes(7) + b"notjson!", bytes(100), b"\xff" * 100])
@@ -217,13 +217,13 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content):
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="not a safetensors file"):
-        load_denoiser(path)
+        load_model(path)
 
 
 def test_a_pickled_model_is_refused(tmp_path):
     torch.save(small(), tmp_path / "model.safetensors")
     with pytest.raises(ValueError, match="not a safetensors file"):
-        load_denoiser(tmp_path / "model.safetensors")
+        load_model(tmp_path / "model.safetensors")
 
 
 def test_a_truncated_checkpoint_is_refused_wherever_it_ends(tmp_path):
@@ -232,20 +232,20 @@ def test_a_truncated_checkpoint_is_refused_wherever_it_ends(tmp_path):
     for length in {*range(0, len(content), 97), len(content) - 1}:
         path.write_bytes(content[:length])
         with pytest.raises(ValueError, match="not a safetensors file"):
-            load_denoiser(path)
+            load_model(path)
 
 
 @pytest.mark.parametrize("missing", ["config", "schedule", "schedule.beta"])
 def test_a_checkpoint_without_its_description_is_refused(tmp_path, missing):
     path = write(tmp_path / "model.safetensors", drop=[missing])
     with pytest.raises(ValueError, match=f"not a statesdiff checkpoint .*{missing}"):
-        load_denoiser(path)
+        load_model(path)
 
 
 def test_a_safetensors_file_without_metadata_is_refused(tmp_path):
     save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="not a statesdiff checkpoint"):
-        load_denoiser(tmp_path / "other.safetensors")
+        load_model(tmp_path / "other.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_a_safetensors_file_without_metadata_is_refused(tmp_path):
 def test_a_description_that_makes_no_sense_is_refused(tmp_path, text):
     path = write(tmp_path / "model.safetensors", config=text)
     with pytest.raises(ValueError, match="not a statesdiff checkpoint"):
-        load_denoiser(path)
+        load_model(path)
 
 
 @pytest.mark.parametrize("size", [10**9, 10**12])
@@ -288,21 +288,21 @@ def test_a_description_of_an_enormous_network_takes_no_memory(tmp_path, size):
     with pytest.raises(
         ValueError, match=rf"does not fit the model:\n.*net.0.bias: the model has \({size},\), the file \(8,\)"
     ):
-        load_denoiser(path)
+        load_model(path)
 
 
 @pytest.mark.parametrize("T", [9, 11, "10", None])
 def test_a_network_and_a_schedule_of_different_T_are_refused(tmp_path, T):
     path = write(tmp_path / "model.safetensors", config=config(T=T))
     with pytest.raises(ValueError, match=f"built for T = {T}, the schedule has T = 10"):
-        load_denoiser(path)
+        load_model(path)
 
 
 @pytest.mark.parametrize("beta", [torch.zeros(11), torch.full((11,), 2.0), torch.zeros(0), torch.full((11,), math.nan)])
 def test_a_beta_that_makes_no_sense_is_refused(tmp_path, beta):
     path = write(tmp_path / "model.safetensors", tensors={"schedule.beta": beta})
     with pytest.raises(ValueError, match="not a statesdiff checkpoint .*beta"):
-        load_denoiser(path)
+        load_model(path)
 
 
 def test_all_differences_of_shape_are_listed(tmp_path):
@@ -312,7 +312,7 @@ def test_all_differences_of_shape_are_listed(tmp_path):
         tensors={"net.0.weight": torch.zeros(8, 5), "net.4.bias": torch.zeros(7), "extra": torch.zeros(1)},
     )
     with pytest.raises(ValueError) as error:
-        load_denoiser(path)
+        load_model(path)
     assert str(error.value).splitlines() == [
         f"{path} does not fit the model:",
         "  extra: the model has no such weight, the file (1,)",
@@ -352,7 +352,7 @@ def test_the_books_two_networks_are_the_ones_they_are_called():
 
 
 def test_the_same_weights_give_the_same_file(tmp_path):
-    paths = [save_denoiser(tmp_path / f"{k}.safetensors", small(), SCHEDULE) for k in range(5)]
+    paths = [save_model(tmp_path / f"{k}.safetensors", small(), SCHEDULE) for k in range(5)]
     assert len({path.read_bytes() for path in paths}) == 1
 
 
@@ -362,7 +362,7 @@ def test_an_unknown_name_is_refused():
 
 
 def test_a_checkpoint_is_an_ordinary_safetensors_file(tmp_path):
-    path = save_denoiser(tmp_path / "model.safetensors", small(), SCHEDULE)
+    path = save_model(tmp_path / "model.safetensors", small(), SCHEDULE)
     with safe_open(path, framework="pt") as file:
         assert set(json.loads(file.metadata()["statesdiff"])) == {"config", "schedule"}
         assert "schedule.beta" in file.keys()

@@ -9,9 +9,9 @@ import matplotlib.pyplot as plt
 import torch
 
 from statesdiff import plotting
+from statesdiff.checkpoints import book_denoiser
 from statesdiff.data import states
 from statesdiff.files import write_atomically
-from statesdiff.models import book_denoiser
 from statesdiff.rng import stream
 from statesdiff.samplers import ddpm
 

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import torch
 
+from statesdiff.checkpoints import save_model
 from statesdiff.data import states
 from statesdiff.metrics import mean_distance, nll
-from statesdiff.models import Denoiser, save_denoiser
+from statesdiff.models import Denoiser
+from statesdiff.recipes import RECIPES, train_recipe
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.training import RECIPES, train_recipe
 
 PACKAGE = Path(__file__).parent.parent / "statesdiff"
 ROW = "{:24s} {:>8} {:>8} {:>10} {:>10}"
@@ -70,7 +71,7 @@ def main() -> None:
     rows.append(row("held-out data (floor)", states(seed=1).x, states().x))
     for name, steps in (("fourier", args.fourier_steps), ("plain", args.plain_steps)):
         model = train(name, steps, schedule)
-        print("wrote", save_denoiser(args.folder / f"denoiser_{name}.safetensors", model, schedule), flush=True)
+        print("wrote", save_model(args.folder / f"denoiser_{name}.safetensors", model, schedule), flush=True)
         rows += judge(name, model, schedule)
     print("\n".join(rows))
 

@@ -1,0 +1,91 @@
+"""Checkpoints: a network's weights, what it takes to rebuild it, and its schedule, in one .safetensors file."""
+
+import json
+import os
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from statesdiff.files import write_atomically
+from statesdiff.models import Classifier, Denoiser, init
+from statesdiff.rng import stream
+from statesdiff.schedule import NoiseSchedule
+
+Network = TypeVar("Network", Denoiser, Classifier)
+
+
+def save_model(path: str | os.PathLike, model: Denoiser | Classifier, schedule: NoiseSchedule) -> Path:
+    """Write the weights, what it takes to rebuild the network, and beta to a .safetensors file, atomically."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    tensors["schedule.beta"] = schedule.beta
+    about = {"network": type(model).__name__, "config": model.config, "schedule": schedule.name}
+    metadata = {"statesdiff": json.dumps(about)}  # one key: a fixed order
+    return write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
+
+
+def load_model(path: str | os.PathLike, kind: type[Network] = Denoiser) -> tuple[Network, NoiseSchedule]:
+    """Rebuild a `Denoiser`, or a network of another `kind`, and its schedule from a file written by `save_model`.
+
+    Raises FileNotFoundError for a missing file, ValueError for one that is no such checkpoint or is inconsistent.
+    """
+    tensors, metadata = _read(path)
+    try:
+        about = json.loads(metadata["statesdiff"])
+        network, config, schedule = (
+            about["network"],
+            about["config"],
+            NoiseSchedule(tensors.pop("schedule.beta"), about["schedule"]),
+        )
+        with torch.device("meta"):  # shapes without memory: the file may ask for any size
+            shapes = kind(**config) if network == kind.__name__ else None
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a statesdiff checkpoint ({type(error).__name__}: {error})") from error
+    if shapes is None:
+        raise ValueError(f"{path}: holds a {network}, not a {kind.__name__}")
+    if schedule.T != shapes.T:
+        raise ValueError(f"{path}: the network was built for T = {shapes.T}, the schedule has T = {schedule.T}")
+    _compare_shapes(shapes, tensors, str(path))
+    model = init(kind, **config, generator=stream("init"))
+    model.load_state_dict(tensors)
+    return model, schedule
+
+
+def _compare_shapes(model: nn.Module, tensors: dict[str, Tensor], source: str) -> None:
+    want = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    have = {name: tuple(value.shape) for name, value in tensors.items()}
+    lines = [
+        f"{name}: the model has {want.get(name, 'no such weight')}, the file {have.get(name, 'none')}"
+        for name in sorted(want.keys() | have.keys())
+        if want.get(name) != have.get(name)
+    ]
+    if lines:
+        raise ValueError(f"{source} does not fit the model:\n  " + "\n  ".join(lines))
+
+
+def book_denoiser(name: str = "fourier") -> tuple[Denoiser, NoiseSchedule]:
+    """The book's trained weights: "plain" (4 x 256 on x, y, t_bar), "fourier", or "conditional", which also takes a label.
+
+    Raises ValueError for another name.
+    """
+    if name not in ("plain", "fourier", "conditional"):
+        raise ValueError(f"name must be 'plain', 'fourier' or 'conditional', got {name!r}")
+    return load_model(Path(__file__).with_name(f"denoiser_{name}.safetensors"))
+
+
+def book_classifier() -> tuple[Classifier, NoiseSchedule]:
+    """The book's trained classifier of noisy points, `Classifier.fourier()`."""
+    return load_model(Path(__file__).with_name("classifier.safetensors"), Classifier)
+
+
+def _read(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a safetensors file ({error})") from error
