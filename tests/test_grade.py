@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from statesdiff.grade import Reference, grade, measure
 from statesdiff.metrics import class_accuracy, coverage, mean_distance, nll
 from statesdiff.submission import CHECKPOINTS, CODE, CONDITIONAL, REPORT, UNCONDITIONAL, check_folder, clean
 
+PROJECT = Path(__file__).parents[1] / "book" / "project.md"
 FRESH = states(5000, seed=7)
 X = FRESH.of_class(2)
 WEIGHTS = {"0.weight": torch.ones(3, 2), "0.bias": torch.zeros(3), "1.num_batches_tracked": torch.tensor(4)}
@@ -498,3 +500,56 @@ def test_limits_are_enforced_where_they_are_stated(folder, full, monkeypatch):
     assert grade(folder, full).rubric[0].got == 10
     monkeypatch.setattr(submission, "MAX_CODE", (folder / CODE[0]).stat().st_size - 1)
     assert [line.got for line in grade(folder, full).rubric[:5]] == [0, 0, 0, 0, 10]
+
+
+# The page that students are given
+
+
+def rows(page, heading):
+    """The cells of the table that has `heading` in its first line."""
+    lines = page[page.index(heading) :].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_page_of_the_project_agrees_with_the_grader(good_grade):
+    page = PROJECT.read_text(encoding="utf-8")
+    for name in (*CODE, REPORT, UNCONDITIONAL, *CONDITIONAL, *(f"{stem}.pt" for stem in CHECKPOINTS)):
+        assert f" {name.split('/')[1]}" in page
+    points = [eval(row[1].replace("×", "*")) for row in rows(page, "| | points |")]
+    assert points == [40, 10, 15, 10, 25, 100] and sum(points[:-1]) == points[-1]
+    [floors] = rows(page, "| | all | Michigan |")
+    assert floors[1:] == [f"{m.floor:.3f}" for m in good_grade.samples]
+    assert f"NLL below {grading.PASS}" in page and f"stays below {grading.CLEAN}" in page
+
+
+def test_the_page_says_where_warnings_begin():
+    found = " ".join(row[0] for row in rows(PROJECT.read_text(encoding="utf-8"), "| A warning is given when"))
+    for words in (
+        f"more than {grading.TOO_HIGH:g} above the floor, or more than {-grading.TOO_LOW:g} below",
+        f"less than {grading.WRONG_CLASS:.0%} of the samples of a class",
+        f"less than {grading.UNCOVERED:.0%} of a state is covered",
+        f"less than {grading.SCARCE:g} times its share",
+        f"more than {grading.BLURRED:g} from the nearest real point",
+        f"more than {grading.DUPLICATED:.0%} of the samples repeat",
+        f"at least {grading.COPIED:.0%} more of the samples are copies",
+    ):
+        assert words in found, words
+
+
+def test_the_page_for_instructors_states_the_limits():
+    page = (PROJECT.parent / "instructors.md").read_text(encoding="utf-8")
+    assert "64 MiB for samples and checkpoints, 50 MiB for the report, 1 MiB for a program" in page
+    assert (submission.MAX_TENSORS, submission.MAX_REPORT, submission.MAX_CODE) == (64 << 20, 50 << 20, 1 << 20)
+
+
+def test_the_table_of_a_class_is_made_by_the_program_on_the_page(good_grade, tmp_path, monkeypatch):
+    page = (PROJECT.parent / "instructors.md").read_text(encoding="utf-8")
+    [program] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "grades").mkdir()
+    for name in ("ada", "bob"):
+        (tmp_path / "grades" / f"{name}.json").write_text(good_grade.to_json(), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, "page", "exec"), {})
+    assert (
+        tmp_path / "grades.csv"
+    ).read_text() == "folder,got,possible,open,warnings\nada,85,85,15,0\nbob,85,85,15,0\n"
