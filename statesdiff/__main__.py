@@ -1,4 +1,4 @@
-"""The command line: `statesdiff train` and `statesdiff sample`, also as `python -m statesdiff`."""
+"""The command line: `statesdiff train`, `sample` and `grade`, also as `python -m statesdiff`."""
 
 import argparse
 import sys
@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from statesdiff.checkpoints import book_denoiser, load_model, save_model
 from statesdiff.data import load_states, states
 from statesdiff.files import write_atomically
+from statesdiff.grade import Reference, grade
 from statesdiff.recipes import RECIPES, train_recipe
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddpm, last
@@ -46,6 +47,17 @@ def sample(args: argparse.Namespace) -> None:
     else:
         path = ddim(model, schedule, x_T, steps=args.steps, generator=generator)
     print(write_atomically(args.out, lambda temporary: _write(last(path), temporary)))
+
+
+def grade_folder(args: argparse.Namespace) -> None:
+    """Grade a submission of the course project and print what was found, as a table or as JSON."""
+    result = grade(args.folder, Reference(None if args.data is None else load_states(args.data)))
+    if args.json == "-":
+        print(result.to_json())
+        return
+    if args.json:
+        write_atomically(args.json, lambda temporary: temporary.write_text(result.to_json() + "\n", encoding="utf-8"))
+    print(result)
 
 
 def _write(x: Tensor, path: Path) -> None:
@@ -99,12 +111,20 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=_output(".npy", ".pt"), default="samples.npy")
     p.set_defaults(run=sample)
+
+    p = commands.add_parser("grade", help="grade a submission of the course project; nothing in it is run")
+    p.add_argument("folder", metavar="DIR", help="the folder that holds code, outputs and checkpoints")
+    p.add_argument("--data", help="the course's own states.pt, with labels; default: the book's STATES")
+    p.add_argument("--json", metavar="FILE", help="also write the grade as JSON; - prints it in place of the table")
+    p.set_defaults(run=grade_folder)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; bad input ends in one line on stderr and exit status 2."""
     args = parser().parse_args(argv)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a student's name may have letters that the terminal has not
     try:
         args.run(args)
     except (ValueError, OSError, FloatingPointError) as error:

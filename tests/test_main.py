@@ -1,5 +1,7 @@
 """The command line: what it writes, what it says, and how it ends."""
 
+import json
+import os
 import subprocess
 import sys
 
@@ -11,8 +13,9 @@ from hypothesis import strategies as st
 
 from statesdiff import __main__ as cli
 from statesdiff.__main__ import main
-from statesdiff.data import standardise, states
 from statesdiff.checkpoints import book_denoiser, load_model, save_model
+from statesdiff.data import standardise, states
+from statesdiff.grade import Reference, grade
 from statesdiff.models import Denoiser, init
 from statesdiff.recipes import train_recipe
 from statesdiff.rng import randn, stream
@@ -135,6 +138,51 @@ def test_what_is_trained_can_be_sampled(tmp_path, points):
     assert torch.load(samples, weights_only=True).shape == (4, 3)
 
 
+# grade
+
+
+@pytest.fixture
+def submission(tmp_path):
+    """A folder with little in it: one program and one file of samples."""
+    (tmp_path / "ada" / "code").mkdir(parents=True)
+    (tmp_path / "ada" / "outputs").mkdir()
+    (tmp_path / "ada" / "code" / "data.py").write_text("x = 1\n")
+    torch.save(states(5000, seed=3).of_class(4), tmp_path / "ada" / "outputs" / "cond_gen_samples_4.pt")
+    return tmp_path / "ada"
+
+
+def test_grade_prints_the_rubric(submission, capsys):
+    assert main(["grade", str(submission)]) == 0
+    shown = capsys.readouterr().out
+    assert shown == f"{grade(submission)}\n"
+    assert "code/data.py                                  10 / 10  1 line" in shown
+    assert "without the points by hand                    15 / 85, and 15 by hand" in shown
+
+
+def test_grade_writes_json_beside_the_table_or_instead_of_it(submission, tmp_path, capsys):
+    assert main(["grade", str(submission), "--json", str(tmp_path / "ada.json")]) == 0
+    assert capsys.readouterr().out.startswith("ada, graded against STATES")
+    written = json.loads((tmp_path / "ada.json").read_text(encoding="utf-8"))
+    assert main(["grade", str(submission), "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out) == written == json.loads(grade(submission).to_json())
+    assert written["points"] == {"got": 15, "possible": 85, "open": 15}
+
+
+def test_grade_takes_the_courses_own_data(submission, tmp_path, capsys):
+    s = states(300, seed=5)
+    torch.save({"data": s.x, "labels": s.y}, tmp_path / "states.pt")
+    assert main(["grade", str(submission), "--data", str(tmp_path / "states.pt")]) == 0
+    assert capsys.readouterr().out == f"{grade(submission, Reference(s))}\n"
+
+
+def test_grade_prints_names_that_the_terminal_cannot_show(tmp_path):
+    (tmp_path / "Jürgen").mkdir()
+    command = [sys.executable, "-m", "statesdiff", "grade", str(tmp_path / "Jürgen")]
+    plain = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=plain)
+    assert done.returncode == 0 and done.stdout.startswith("J?rgen, graded against STATES"), done.stderr
+
+
 # Bad input: one line, exit status 2, nothing written
 
 
@@ -179,6 +227,29 @@ def test_a_bad_checkpoint_ends_in_one_line(tmp_path, capsys, content, words):
     assert words in one_line(capsys) and not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["missing"], "DIR: no folder"),
+        (["file"], "DIR must be a folder"),
+        (["folder", "--data", "missing.pt"], "no data file at missing.pt"),
+        (
+            ["folder", "--data", "unlabelled.npy"],
+            "--data must be points in two dimensions with at least two of each label",
+        ),
+        (["folder", "--json", "nowhere/grade.json"], "the folder nowhere does not exist"),
+    ],
+    ids=" ".join,
+)
+def test_a_grade_that_cannot_be_given_ends_in_one_line(tmp_path, capsys, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    np.save(tmp_path / "unlabelled.npy", np.eye(2))
+    assert main(["grade", *arguments]) == 2
+    assert words in one_line(capsys)
+
+
 @pytest.mark.parametrize("command", ["train", "sample"])
 def test_a_negative_seed_ends_in_one_line(tmp_path, capsys, command):
     out = tmp_path / ("m.safetensors" if command == "train" else "s.npy")
@@ -215,6 +286,7 @@ def test_samples_that_explode_end_in_one_line(tmp_path, capsys):
         (["sample", "--n", "-3"], "must be at least 1, got -3"),
         (["sample", "--steps", "0"], "must be at least 1, got 0"),
         (["sample", "--out", "samples.csv"], "must end in .npy or .pt"),
+        (["grade"], "the following arguments are required: DIR"),
     ],
     ids=" ".join,
 )
@@ -234,7 +306,7 @@ def test_counts_are_read_as_they_are(n):
 def test_the_module_can_be_run():
     done = subprocess.run([sys.executable, "-m", "statesdiff", "--help"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stdout.startswith("usage: statesdiff")
-    assert "train" in done.stdout and "sample" in done.stdout
+    assert all(command in done.stdout for command in ("train", "sample", "grade"))
 
 
 def test_the_exit_status_reaches_the_shell(tmp_path):
