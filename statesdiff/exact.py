@@ -29,7 +29,8 @@ class IdealDenoiser:
             raise ValueError(f"data must be a non-empty, finite tensor of shape (N, D), got {tuple(data.shape)}")
         if not 0 <= jitter < float("inf"):
             raise ValueError(f"jitter must be a standard deviation >= 0, got {jitter}")
-        if y is not None and (y.shape != data.shape[:1] or y.dtype != torch.int64 or not y.bincount().all()):
+        wrong = y is not None and (y.shape != data.shape[:1] or y.dtype != torch.int64)
+        if wrong or (y is not None and (y.min() < 0 or y.max() >= len(y.unique()))):
             raise ValueError(
                 f"y must be {len(data)} int64 labels that use all of 0..K-1, got {tuple(y.shape)} {y.dtype}"
             )
@@ -106,7 +107,7 @@ def _by_rows(f: Callable[[Tensor], Tensor], data: Tensor, query: Tensor, varianc
     rows, precision = max(1, MAX_PAIRS // len(data)), (1 / variance).to(query)
     parts = []
     for i in range(0, len(query), rows):
-        square = torch.cdist(query[i : i + rows], data, compute_mode="donot_use_mm_for_euclid_dist").square_()
+        square = torch.cdist(query[i : i + rows], data, compute_mode="donot_use_mm_for_euclid_dist").square()
         parts.append(f(square.mul_(-0.5 * precision[i : i + rows])))
     return torch.cat(parts)
 
@@ -117,7 +118,9 @@ def tilted_density(ideal: IdealDenoiser, grid: Tensor, t: int, y: int, scale: fl
     The density whose gradient guidance of that scale follows at time t: the score of p_t plus scale times the gradient of
     log p(y | x_t). scale = 1 is p_t(x | y). At t = 0 the `ideal` needs a jitter.
     """
-    return (ideal.log_density(grid, t) + scale * ideal.log_posterior(grid, t)[:, y]).softmax(dim=0)
+    log_posterior = ideal.log_posterior(grid, t)
+    labels = labels_of(y, *log_posterior.shape)
+    return (ideal.log_density(grid, t) + scale * log_posterior.gather(1, labels[:, None])[:, 0]).softmax(dim=0)
 
 
 @torch.no_grad()
