@@ -139,4 +139,7 @@ def _check(model: nn.Module, x_0: Tensor, schedule: NoiseSchedule, y: Tensor | N
         raise ValueError(f"x_0 must be a non-empty, finite tensor of shape (N, D), got {tuple(x_0.shape)}")
     if y is not None and (y.shape != x_0.shape[:1] or y.dtype != torch.int64 or y.min() < 0):
         raise ValueError(f"y must hold {len(x_0)} labels >= 0, int64, one a point; got {tuple(y.shape)} {y.dtype}")
+    n_classes = getattr(model, "n_classes", None)
+    if y is not None and n_classes is not None and y.max() >= n_classes:
+        raise ValueError(f"y holds the label {int(y.max())}, the model was built for {n_classes} classes, 0..K-1")
     check_T(model, schedule, "model")
