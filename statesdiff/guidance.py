@@ -19,6 +19,7 @@ def log_prob_gradient(
     """The gradient of log p_phi(y | x_t) with respect to x_t, by automatic differentiation; (B, D).
 
     classifier(x_t, t) -> logits (B, K), x_t (B, D), t and y scalar or (B,). The graph is freed before this returns.
+    Works under torch.no_grad, where the samplers run, but not under torch.inference_mode, which allows no graph (RuntimeError).
     Raises as `labels_of` does unless y holds labels 0..K-1, one or one a row.
     """
     with torch.enable_grad():
