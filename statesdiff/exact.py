@@ -65,7 +65,7 @@ class IdealDenoiser:
             log_sum = _by_rows(lambda exponent: exponent.logsumexp(dim=1, keepdim=True), data, query, variance)
             return log_sum - math.log(len(data)) - 0.5 * data.shape[1] * (2 * math.pi * variance).log().to(log_sum)
 
-        volume = 0.5 * x_t.shape[1] * alpha_bar.log().to(x_t)  # x_t is the query, shrunk by sqrt(alpha_bar)
+        volume = 0.5 * self.data.shape[1] * alpha_bar.log().to(x_t)  # x_t is the query, shrunk by sqrt(alpha_bar)
         return (self._of_class(log_p, x_t, t, y) - volume).squeeze(1)
 
     def log_posterior(self, x_t: Tensor, t: int | Tensor) -> Tensor:
