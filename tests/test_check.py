@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from statesdiff import check
+from statesdiff.check import verdict
 
 # For each check: right answers, and wrong ones with words that the diagnosis must contain.
 RIGHT, WRONG = {}, {}
@@ -321,8 +322,7 @@ wrong("ddim_step", lambda schedule, x_t, t, s, eps_hat: (2 * x_t).tolist(), "not
 CHECKS = sorted(
     name
     for name, value in vars(check).items()
-    if callable(value) and not name.startswith("_") and getattr(value, "__module__", "") == "statesdiff.check"
-    if name != "Verdict"
+    if callable(value) and getattr(value, "__module__", "").startswith("statesdiff.check.") and name != "Verdict"
 )
 every_check = pytest.mark.parametrize("name", CHECKS)
 
@@ -363,7 +363,7 @@ def test_a_wrong_answer_gets_its_diagnosis(name, case):
 
 def named_mistakes(name, monkeypatch):
     """All the comparisons that a check makes: (right answer, {diagnosis: [wrong answers]}, tolerance)."""
-    seen, compare = [], check._compare
+    seen, compare = [], verdict.compare
 
     def spy(got, right_answer, wrong_answers, praise, rtol=1e-4):
         variants = {k: v if isinstance(v, list) else [v] for k, v in wrong_answers.items()}
@@ -371,7 +371,7 @@ def named_mistakes(name, monkeypatch):
         return compare(got, right_answer, wrong_answers, praise, rtol=rtol)
 
     with monkeypatch.context() as patch:
-        patch.setattr(check, "_compare", spy)
+        patch.setattr(verdict, "compare", spy)
         assert run(name, RIGHT[name][0]).passed
     assert seen
     return seen
@@ -391,16 +391,16 @@ def test_no_two_answers_of_a_check_coincide(name, monkeypatch):
         for (a, x), (b, y) in itertools.combinations(answers, 2):
             x, y = torch.as_tensor(x, dtype=torch.float64), torch.as_tensor(y, dtype=torch.float64)
             # more than two tolerances apart: nothing can be within one tolerance of both
-            assert not check._close(x, y, 2 * rtol), f"{a!r} and {b!r} are the same"
+            assert not verdict.close(x, y, 2 * rtol), f"{a!r} and {b!r} are the same"
 
 
 @every_check
 def test_no_mistake_is_praised_even_in_float32(name, monkeypatch):
     for right_answer, mistakes, rtol in named_mistakes(name, monkeypatch):
         for value in itertools.chain(*mistakes.values()):
-            assert not check._close(torch.as_tensor(value, dtype=torch.float32).double(), right_answer, rtol)
+            assert not verdict.close(torch.as_tensor(value, dtype=torch.float32).double(), right_answer, rtol)
         as_float32 = torch.as_tensor(right_answer, dtype=torch.float32).double()
-        assert check._close(as_float32, right_answer, rtol)
+        assert verdict.close(as_float32, right_answer, rtol)
 
 
 def not_implemented(*args):

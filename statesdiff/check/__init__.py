@@ -1,0 +1,31 @@
+"""The exercises' self-checks: each knows the right answer and the usual wrong ones, and says which one it sees."""
+
+from statesdiff.check.classifier import class_posterior, classifier_loss, overconfidence
+from statesdiff.check.conditional import classifier_free, drop_labels, implied_gradient
+from statesdiff.check.forward import add_noise, alpha_bar, coverage, half_time, mean_distance, standardise
+from statesdiff.check.guidance import class_gradient, guided_noise
+from statesdiff.check.reverse import ddim_step, ddpm_step, denoising_loss, predict_x_0, t_bar
+from statesdiff.check.verdict import Verdict
+
+__all__ = [
+    "Verdict",
+    "add_noise",
+    "alpha_bar",
+    "class_gradient",
+    "class_posterior",
+    "classifier_free",
+    "classifier_loss",
+    "coverage",
+    "ddim_step",
+    "ddpm_step",
+    "denoising_loss",
+    "drop_labels",
+    "guided_noise",
+    "half_time",
+    "implied_gradient",
+    "mean_distance",
+    "overconfidence",
+    "predict_x_0",
+    "standardise",
+    "t_bar",
+]

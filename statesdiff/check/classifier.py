@@ -1,0 +1,112 @@
+"""Self-checks of chapter 5: Bayes' rule for classes, a classifier of noisy points, and how sure it is of itself."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from statesdiff.check.verdict import Verdict, judge, rule_out
+from statesdiff.rng import stream
+from statesdiff.schedule import NoiseSchedule
+
+
+def class_posterior(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
+    """f(log_density (B, K), prior (K,)) -> log p(y | x) in nats, (B, K), from log p(x | y) and p(y)."""
+    log_density = 2 * torch.randn(40, 5, generator=stream("check"))
+    prior = torch.tensor([0.4, 0.3, 0.15, 0.1, 0.05])
+    joint = log_density + prior.log()
+    right = joint.log_softmax(1)
+    wrong = {
+        "the prior is forgotten: this is right only if all classes are equally likely": log_density.log_softmax(1),
+        "the prior itself was added: with logarithms, add its logarithm": [
+            log_density + prior,
+            (log_density + prior).log_softmax(1),
+        ],
+        "not normalised: subtract the logsumexp over the classes, which is log p(x)": joint,
+        "normalised over the points: each row, over the classes, should sum to 1": joint.log_softmax(0),
+        "these are probabilities: return their logarithms": joint.softmax(1),
+        "you divided by the prior p(y): Bayes' rule multiplies by it": (log_density - prior.log()).log_softmax(1),
+        "the log density was multiplied by the prior: with logarithms, a product is a sum": (
+            log_density * prior
+        ).log_softmax(1),
+        "the logarithms were divided by their sum: subtract their logsumexp": joint / joint.sum(1, keepdim=True),
+    }
+    praise = "prior times density, normalised over the classes, and all of it in logarithms"
+    verdict = judge(lambda: f(log_density.clone(), prior.clone()), right, wrong, praise)
+    if not verdict.passed:
+        return verdict
+    far = judge(lambda: f(log_density - 1000, prior.clone()), right, {}, praise, rtol=1e-3)
+    underflow = "right near the data, but far from it exp(log density) is 0 in the computer: stay with logarithms"
+    return rule_out({underflow: not far.passed}) or far
+
+
+def classifier_loss(f: Callable[..., Tensor]) -> Verdict:
+    """f(classifier, schedule, x_0 (B, D), y (B,), t (B,), eps (B, D)) -> mean cross-entropy in nats at the noisy points."""
+    schedule, g = NoiseSchedule.linear(T=100, beta_T=0.05), stream("check")
+    x_0, eps, directions = (torch.randn(n, 2, generator=g) for n in (64, 64, 5))
+    y, t = torch.randint(5, (64,), generator=g), torch.randint(1, 101, (64,), generator=g)
+
+    def classifier(x: Tensor, t: int | Tensor) -> Tensor:
+        return x @ directions.T * (3 - torch.as_tensor(t).expand(len(x)) / 40)[:, None]
+
+    x_t = schedule.q_sample(x_0, t, eps)
+    loss = cross_entropy(classifier(x_t, t), y)
+    wrong = {
+        "the classifier was given the clean x_0: it should see x_t": cross_entropy(classifier(x_0, t), y),
+        "the classifier was given the noise itself: it should see x_t": cross_entropy(classifier(eps, t), y),
+        "the classifier was told t = 0: tell it the t of each point": cross_entropy(classifier(x_t, 0), y),
+        "off by one: the classifier was told t - 1": cross_entropy(classifier(x_t, t - 1), y),
+        "this is in bits: take the natural logarithm": loss / math.log(2),
+    } | _wrong_losses(classifier(x_t, t), y)
+    return judge(lambda: f(classifier, schedule, x_0, y, t, eps), loss, wrong, "cross-entropy at the noisy points")
+
+
+def _wrong_losses(logits: Tensor, y: Tensor) -> dict[str, Tensor | list[Tensor]]:
+    log_p = logits.log_softmax(1)
+    each, accuracy = cross_entropy(logits, y, reduction="none"), (logits.argmax(1) == y).double().mean()
+    return {
+        "softmax twice: cross_entropy wants logits and takes the softmax itself": cross_entropy(logits.softmax(1), y),
+        "the softmax is missing: nll_loss wants log-probabilities, not logits": -logits.gather(1, y[:, None]).mean(),
+        "this is the sum over the batch: take the mean": each.sum(),
+        "the sign is wrong: the loss is MINUS the mean log-probability": -each.mean(),
+        "one number a point: the mean is missing": [each, -each],
+        "this is the accuracy, or one minus it: it has no useful gradient": [accuracy, 1 - accuracy],
+        "the logarithm is missing: this is the mean probability of the right class": (-each).exp().mean(),
+        "this is the logarithm of the mean: take the mean of the logarithms": -(-each).exp().mean().log(),
+        "this is the mean over all classes: pick out the log-probability of y": -log_p.mean(),
+    }
+
+
+def overconfidence(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
+    """f(probabilities (n, K), y (n,)) -> mean confidence minus accuracy; a row's confidence is its largest entry."""
+    g = stream("check")
+    sure = (3 * torch.randn(200, 5, generator=g)).softmax(1)
+    y = torch.multinomial(sure.sqrt(), 1, generator=g)[:, 0]  # less certain than the probabilities say
+    praise = "positive if too sure of itself, negative if too modest, zero if its confidence can be taken at its word"
+    over = judge(lambda: f(sure.clone(), y.clone()), *_gap(sure, y), praise)
+    if not over.passed:
+        return over
+    modest = (sure.log() / 8).softmax(1)
+    right, _ = _gap(modest, sure.argmax(1))
+    lost = {"right if too sure, but a classifier that is too modest has a negative value: no absolute value": -right}
+    return judge(lambda: f(modest, sure.argmax(1)), right, lost, praise)
+
+
+def _gap(p: Tensor, y: Tensor) -> tuple[Tensor, dict[str, Tensor | list[Tensor]]]:
+    confidence, right = p.max(1).values, (p.argmax(1) == y).double()
+    accuracy, gap = right.mean(), confidence - right
+    return gap.mean(), {
+        "the sign is wrong: confidence minus accuracy": -gap.mean(),
+        "this is the accuracy alone: take it from the mean confidence": accuracy,
+        "this is the mean confidence alone: take the accuracy away": confidence.mean(),
+        "this uses the probability of the true class: confidence is the largest, whether right or wrong": (
+            p.gather(1, y[:, None]).mean() - accuracy
+        ),
+        "this is the mean over all classes, always 1 / K: confidence is the largest of each row": p.mean() - accuracy,
+        "the absolute value of each point was taken: let the points cancel": gap.abs().mean(),
+        "this is in percent: return a number between -1 and 1": 100 * gap.mean(),
+        "one number a point: the mean is missing": gap,
+        "this is the sum over the points: take the mean": gap.sum(),
+    }

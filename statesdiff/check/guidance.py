@@ -1,0 +1,109 @@
+"""Self-checks of chapter 6: the classifier's gradient, and the noise that it guides."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from statesdiff.check.verdict import Verdict, attempt, judge, rule_out
+from statesdiff.models import Classifier, init
+from statesdiff.rng import stream
+
+
+def class_gradient(f: Callable[..., Tensor]) -> Verdict:
+    """f(classifier, x_t (B, D), t (B,) or scalar, y int) -> grad log p(y | x_t) with respect to x_t, (B, D)."""
+    classifier, g = _small_classifier(), stream("check")
+    x_t, t = torch.randn(30, 2, generator=g), torch.randint(1, 101, (30,), generator=g)
+    given, now = x_t.clone(), torch.tensor(40)  # a sampler passes one time for all
+    verdict = _judge_gradient(f, classifier, given, t)
+    if not verdict.passed:
+        return verdict
+    touched = "your function left a gradient on the caller's x_t: work on a copy, x_t.detach().requires_grad_()"
+    verdict = rule_out({touched: given.requires_grad}) or _judge_gradient(f, classifier, x_t.clone(), now)
+    if not verdict.passed:
+        return verdict
+    with torch.no_grad():
+        inside = _judge_gradient(f, classifier, x_t.clone(), now)
+    no_graph = "right, but samplers run without gradients: wrap the computation in `with torch.enable_grad():`"
+    praise = "the direction in which class y becomes more probable"
+    if any(weight.grad is not None for weight in classifier.parameters()):
+        praise += "; backward() also left gradients in the network's weights, torch.autograd.grad leaves them alone"
+    return rule_out({no_graph: not inside.passed}) or Verdict(True, praise)
+
+
+def _small_classifier() -> Classifier:
+    g = stream("check", 1)
+    classifier = init(Classifier, T=100, hidden=(16,), activation="silu", generator=g)
+    for weight in classifier.parameters():
+        weight.data = torch.randn(weight.shape, generator=g)  # steeper than a network starts: each mistake shows
+    return classifier
+
+
+def _judge_gradient(f: Callable[..., Tensor], classifier: Classifier, x_t: Tensor, t: Tensor, y: int = 3) -> Verdict:
+    right, wrong = _gradients(classifier, x_t.clone(), t, y)
+    got, verdict = attempt(lambda: f(classifier, x_t, t, y))
+    if verdict:
+        return verdict
+    weights = {weight.shape for weight in classifier.parameters()}
+    parts = got if isinstance(got, tuple | list) else [got]
+    tensors = [part.shape for part in parts if isinstance(part, Tensor)]
+    odd = {
+        "this is the gradient with respect to the network's weights: take it with respect to x_t": (
+            bool(tensors) and weights.issuperset(tensors)
+        ),
+        "torch.autograd.grad returns a tuple with an entry for each input: take the first, [0]": (
+            isinstance(got, tuple) and len(tensors) == 1
+        ),
+    }
+    return rule_out(odd) or judge(lambda: got, right, wrong, "the gradient of log p(y | x_t)", rtol=1e-3)
+
+
+def _gradients(classifier: Classifier, x_t: Tensor, t: Tensor, y: int) -> tuple[Tensor, dict[str, Any]]:
+    def of(objective: Callable[[Tensor], Tensor]) -> Tensor:
+        with torch.enable_grad():
+            x = x_t.detach().requires_grad_()
+            return torch.autograd.grad(objective(classifier(x, t)).sum(), x)[0]
+
+    right, B = of(lambda logits: logits.log_softmax(1)[:, y]), len(x_t)
+    return right, {
+        "this is the gradient of p: take that of log p, or it fades where p is small": of(
+            lambda logits: logits.softmax(1)[:, y]
+        ),
+        "this is the gradient of the logit: take the log-softmax first, the other classes matter too": of(
+            lambda logits: logits[:, y]
+        ),
+        "softmax twice: log_softmax wants the logits": of(lambda logits: logits.softmax(1).log_softmax(1)[:, y]),
+        "this is too small by the size of the batch: sum over the points, do not average": right / B,
+        "this adds up the gradients of all classes: pick out class y": of(lambda logits: logits.log_softmax(1)),
+        "this is the gradient for the class that the classifier prefers: take class y": of(
+            lambda logits: logits.log_softmax(1).max(1).values
+        ),
+        "the sign is wrong: this is the gradient of the loss, which leads away from the class": [-right, -right / B],
+        "zero everywhere: the probabilities of all classes sum to 1 whatever x_t is; pick out class y": 0 * right,
+    }
+
+
+def guided_noise(f: Callable[..., Tensor]) -> Verdict:
+    """f(eps_hat (B, D), gradient (B, D), alpha_bar_t scalar, scale) -> the noise that points at the class, (B, D)."""
+    g, ab, scale = stream("check"), torch.tensor(0.3), 2.5
+    eps_hat, gradient = torch.randn(50, 2, generator=g), torch.randn(50, 2, generator=g)
+    noise = (1 - ab).sqrt()
+    right = eps_hat - scale * noise * gradient
+    wrong = {
+        "the sign is wrong: noise points away from the data, the gradient towards the class": (
+            eps_hat + scale * noise * gradient
+        ),
+        "the factor sqrt(1 - alpha_bar_t) is missing: it turns a score into a noise": eps_hat - scale * gradient,
+        "a square root is missing: the factor is sqrt(1 - alpha_bar_t)": eps_hat - scale * (1 - ab) * gradient,
+        "this is sqrt(alpha_bar_t): the factor is sqrt(1 - alpha_bar_t)": eps_hat - scale * ab.sqrt() * gradient,
+        "you divided by sqrt(1 - alpha_bar_t): multiply by it": eps_hat - scale / noise * gradient,
+        "the scale is forgotten": eps_hat - noise * gradient,
+        "the scale multiplies the gradient only, not the whole sum": scale * (eps_hat - noise * gradient),
+        "this is 1 + scale: here scale 0 is unguided and scale 1 is Bayes' rule": (
+            eps_hat - (1 + scale) * noise * gradient
+        ),
+        "this is the change alone: take it from eps_hat": [-scale * noise * gradient, scale * noise * gradient],
+    }
+    praise = "the score of p(y | x_t), turned into a noise and taken from eps_hat"
+    return judge(lambda: f(eps_hat.clone(), gradient.clone(), ab.clone(), scale), right, wrong, praise)
