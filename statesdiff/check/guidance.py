@@ -41,7 +41,7 @@ def _small_classifier() -> Classifier:
 
 
 def _judge_gradient(f: Callable[..., Tensor], classifier: Classifier, x_t: Tensor, t: Tensor, y: int = 3) -> Verdict:
-    right, wrong = _gradients(classifier, x_t.clone(), t, y)
+    right, wrong = _gradients(_small_classifier(), x_t.clone(), t, y)  # a fresh one, whatever f does to its own
     got, verdict = attempt(lambda: f(classifier, x_t, t, y))
     if verdict:
         return verdict

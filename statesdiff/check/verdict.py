@@ -37,7 +37,7 @@ def numbers(got: Any, dtype: torch.dtype | None = torch.float64) -> tuple[Tensor
         return torch.empty(0), Verdict(False, message)
 
 
-def compare(got: Any, right: Any, wrong: dict[str, Any], praise: str, rtol: float = 1e-4) -> Verdict:
+def compare(got: Any, right: Any, wrong: dict[str, Any], praise: str, rtol: float) -> Verdict:
     """Compare with the right answer, then with each wrong one that has a name; a list holds variants of one mistake."""
     got, verdict = numbers(got)
     if verdict:
@@ -68,7 +68,7 @@ def rule_out(mistakes: dict[str, bool | Tensor]) -> Verdict | None:
 def judge(answer: Callable[[], Any], *comparison: Any, rtol: float = 1e-4) -> Verdict:
     """Run the reader's function and `compare` what it returns with the right answer and the wrong ones."""
     got, verdict = attempt(answer)
-    return verdict or compare(got, *comparison, rtol=rtol)
+    return verdict or compare(got, *comparison, rtol)
 
 
 def close(got: Tensor, want: Any, rtol: float) -> bool:
