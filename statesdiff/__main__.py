@@ -10,21 +10,26 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from statesdiff.checkpoints import book_denoiser, load_model, save_model
+from statesdiff.checkpoints import book_classifier, book_denoiser, load_model, save_model
 from statesdiff.data import load_states, states
+from statesdiff.example import run_programs, write_programs
 from statesdiff.files import write_atomically
 from statesdiff.grade import Reference, grade
+from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
+from statesdiff.models import Classifier, Denoiser
 from statesdiff.recipes import RECIPES, train_recipe
 from statesdiff.rng import randn, stream
-from statesdiff.samplers import ddim, ddpm, last
+from statesdiff.samplers import NoisePredictor, ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule
 
 
 def train(args: argparse.Namespace) -> None:
     """Train a recipe and write the checkpoint; an interrupt keeps what has been learnt so far."""
-    x_0 = states().x if args.data is None else load_states(args.data, standardise_x=args.standardise).x
+    data = states() if args.data is None else load_states(args.data, standardise_x=args.standardise)
+    if RECIPES[args.recipe].n_classes and len(data.y.unique()) == 1:
+        raise ValueError(f"recipe {args.recipe!r} needs labelled points, all those of {args.data} have the same label")
     schedule = NoiseSchedule.linear()
-    model, steps = train_recipe(args.recipe, x_0, schedule, steps=args.steps, seed=args.seed)
+    model, steps = train_recipe(args.recipe, data.x, schedule, data.y, steps=args.steps, seed=args.seed)
     total = args.steps or RECIPES[args.recipe].steps
     done = 0
     try:
@@ -38,15 +43,33 @@ def train(args: argparse.Namespace) -> None:
 
 
 def sample(args: argparse.Namespace) -> None:
-    """Draw samples with a checkpoint and write them."""
+    """Draw samples with a checkpoint, of one class if there is a label, and write them."""
     model, schedule = book_denoiser() if args.checkpoint is None else load_model(args.checkpoint)
+    predictor = _guided(model, schedule, args)
+    if args.eta and args.steps is None:
+        raise ValueError("--eta is for the steps that --steps asks for; without it, every step has fresh noise")
     generator = stream("sample", args.seed)
     x_T = randn(args.n, model.D, generator=generator)
     if args.steps is None:
-        path = ddpm(model, schedule, x_T, generator=generator)
+        path = ddpm(predictor, schedule, x_T, generator=generator)
     else:
-        path = ddim(model, schedule, x_T, steps=args.steps, generator=generator)
+        path = ddim(predictor, schedule, x_T, steps=args.steps, eta=args.eta, generator=generator)
     print(write_atomically(args.out, lambda temporary: _write(last(path), temporary)))
+
+
+def _guided(model: Denoiser, schedule: NoiseSchedule, args: argparse.Namespace) -> NoisePredictor:
+    """The model as it is, or guided to the label: without a classifier if it was trained with labels, else with one."""
+    if args.label is None:
+        if args.classifier is not None or args.scale is not None:
+            raise ValueError("--classifier and --scale need a --label to guide to")
+        return model
+    scale = 1.0 if args.scale is None else args.scale
+    if model.n_classes:
+        if args.classifier is not None:
+            raise ValueError("--classifier is for a denoiser without labels, this one was trained with them")
+        return ClassifierFreeGuidance(model, args.label, scale)
+    classifier, _ = book_classifier() if args.classifier is None else load_model(args.classifier, Classifier)
+    return ClassifierGuidance(model, classifier, schedule, args.label, scale)
 
 
 def grade_folder(args: argparse.Namespace) -> None:
@@ -58,6 +81,14 @@ def grade_folder(args: argparse.Namespace) -> None:
     if args.json:
         write_atomically(args.json, lambda temporary: temporary.write_text(result.to_json() + "\n", encoding="utf-8"))
     print(result)
+
+
+def submission(args: argparse.Namespace) -> None:
+    """Write a complete submission of the course project, by running the programs in it."""
+    write_programs(args.folder)
+    for _ in run_programs(args.folder):
+        pass
+    print(args.folder)
 
 
 def _write(x: Tensor, path: Path) -> None:
@@ -91,7 +122,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="statesdiff", description="Train a diffusion model on STATES and draw from it.")
     commands = top.add_subparsers(required=True)
 
-    p = commands.add_parser("train", help="train a denoiser and write a checkpoint")
+    p = commands.add_parser("train", help="train a denoiser or a classifier and write a checkpoint")
     p.add_argument("--recipe", choices=sorted(RECIPES), default="fourier", help="default: fourier")
     p.add_argument("--data", help="a .pt, .npy or .npz file of points; default: the book's STATES")
     p.add_argument(
@@ -106,8 +137,14 @@ def parser() -> argparse.ArgumentParser:
 
     p = commands.add_parser("sample", help="draw samples with a checkpoint")
     p.add_argument("--checkpoint", help="a file written by `statesdiff train`; default: the book's own weights")
+    p.add_argument("--label", type=int, help="draw one class only, 0 to 4 for STATES; default: all")
+    p.add_argument("--scale", type=float, help="strength of the guidance to the label, default 1: Bayes' rule")
+    p.add_argument(
+        "--classifier", help="a file written by `statesdiff train --recipe classifier`; default: the book's own weights"
+    )
     p.add_argument("--n", type=_count, default=5000, help="number of samples, default 5000")
     p.add_argument("--steps", type=_count, help="this many DDIM steps; default: ancestral sampling through every step")
+    p.add_argument("--eta", type=float, default=0.0, help="with --steps: fresh noise in them, from 0, none, to 1")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=_output(".npy", ".pt"), default="samples.npy")
     p.set_defaults(run=sample)
@@ -117,6 +154,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--data", help="the course's own states.pt, with labels; default: the book's STATES")
     p.add_argument("--json", metavar="FILE", help="also write the grade as JSON; - prints it in place of the table")
     p.set_defaults(run=grade_folder)
+
+    p = commands.add_parser("submission", help="make a complete submission of the course project: an example to grade")
+    p.add_argument("folder", metavar="DIR", type=Path, help="a new folder")
+    p.set_defaults(run=submission)
     return top
 
 

@@ -16,7 +16,8 @@ from statesdiff.__main__ import main
 from statesdiff.checkpoints import book_denoiser, load_model, save_model
 from statesdiff.data import standardise, states
 from statesdiff.grade import Reference, grade
-from statesdiff.models import Denoiser, init
+from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
+from statesdiff.models import Classifier, Denoiser, init
 from statesdiff.recipes import train_recipe
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddpm, last
@@ -71,14 +72,31 @@ def test_train_on_a_file_of_ones_own(tmp_path, points, monkeypatch, standardised
 def test_the_default_is_the_fourier_recipe_with_its_own_number_of_steps(tmp_path, monkeypatch):
     calls = []
 
-    def spy(name, x_0, schedule, *, steps, seed):
+    def spy(name, x_0, schedule, y, *, steps, seed):
         calls.append((name, steps, seed))
-        return train_recipe(name, x_0, schedule, steps=1, seed=seed)
+        return train_recipe(name, x_0, schedule, y, steps=1, seed=seed)
 
     monkeypatch.setattr(cli, "train_recipe", spy)
     monkeypatch.chdir(tmp_path)
     assert main(["train"]) == 0
     assert calls == [("fourier", None, 0)] and (tmp_path / "denoiser.safetensors").is_file()
+
+
+@pytest.mark.parametrize(("recipe", "kind"), [("conditional", Denoiser), ("classifier", Classifier)])
+def test_train_on_labelled_points(tmp_path, recipe, kind):
+    out = tmp_path / "model.safetensors"
+    assert main(["train", "--recipe", recipe, "--steps", "3", "--out", str(out)]) == 0
+    s = states()
+    same, steps = train_recipe(recipe, s.x, NoiseSchedule.linear(), s.y, steps=3)
+    list(steps)
+    assert torch.equal(weights(load_model(out, kind)[0]), weights(same))
+
+
+@pytest.mark.parametrize("recipe", ["conditional", "classifier"])
+def test_points_without_labels_teach_no_labels(tmp_path, points, capsys, recipe):
+    out = tmp_path / "model.safetensors"
+    assert main(["train", "--recipe", recipe, "--data", points[0], "--out", str(out)]) == 2
+    assert f"recipe '{recipe}' needs labelled points" in one_line(capsys) and not out.exists()
 
 
 def test_an_interrupt_keeps_what_has_been_learnt(tmp_path, monkeypatch, capsys):
@@ -121,6 +139,72 @@ def test_steps_asks_for_ddim(tmp_path, checkpoint):
     model, schedule = load_model(checkpoint)
     want = last(ddim(model, schedule, randn(5, 3, generator=g), steps=4))
     assert torch.equal(torch.from_numpy(np.load(out)), want)
+
+
+@pytest.fixture
+def guides(tmp_path):
+    """A denoiser with labels and a classifier, untrained, for points of three dimensions and T = 8."""
+    schedule, g = NoiseSchedule.linear(T=8), stream("init", 5)
+    labelled = init(Denoiser, D=3, T=8, hidden=(8,), n_classes=4, generator=g)
+    classifier = init(Classifier, D=3, T=8, hidden=(8,), n_classes=4, generator=g)
+    return (
+        str(save_model(tmp_path / "labelled.safetensors", labelled, schedule)),
+        str(save_model(tmp_path / "classifier.safetensors", classifier, schedule)),
+    )
+
+
+def drawn(arguments, out):
+    assert main(["sample", "--n", "6", "--out", str(out), *arguments]) == 0
+    return torch.from_numpy(np.load(out))
+
+
+@pytest.mark.parametrize(("given", "scale"), [([], 1.0), (["--scale", "2.5"], 2.5), (["--scale", "0"], 0.0)])
+def test_a_label_asks_for_one_class(tmp_path, checkpoint, guides, given, scale):
+    (model, schedule), (labelled, _) = load_model(checkpoint), load_model(guides[0])
+    classifier, _ = load_model(guides[1], Classifier)
+    for arguments, predictor in (
+        (
+            ["--checkpoint", checkpoint, "--classifier", guides[1]],
+            ClassifierGuidance(model, classifier, schedule, 2, scale),
+        ),
+        (["--checkpoint", guides[0]], ClassifierFreeGuidance(labelled, 2, scale)),
+    ):
+        g = stream("sample")
+        want = last(ddpm(predictor, schedule, randn(6, 3, generator=g), generator=g))
+        assert torch.equal(drawn([*arguments, "--label", "2", *given], tmp_path / "x.npy"), want)
+
+
+def test_eta_asks_for_noise_in_the_steps(tmp_path, checkpoint):
+    model, schedule = load_model(checkpoint)
+    g = stream("sample")
+    want = last(ddim(model, schedule, randn(6, 3, generator=g), steps=4, eta=0.5, generator=g))
+    assert torch.equal(drawn(["--checkpoint", checkpoint, "--steps", "4", "--eta", "0.5"], tmp_path / "x.npy"), want)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--scale", "2"], "--classifier and --scale need a --label"),
+        (["--classifier", "classifier.safetensors"], "--classifier and --scale need a --label"),
+        (["--label", "1", "--classifier", "missing.safetensors"], "no checkpoint at missing.safetensors"),
+        (["--label", "1", "--classifier", "labelled.safetensors"], "holds a Denoiser, not a Classifier"),
+        (["--label", "4", "--classifier", "classifier.safetensors"], "0..3"),
+        (["--label", "1", "--classifier", "classifier.safetensors", "--scale", "inf"], "scale must be a finite number"),
+        (
+            ["--label", "1", "--checkpoint", "labelled.safetensors", "--classifier", "classifier.safetensors"],
+            "without labels",
+        ),
+        (["--eta", "0.5"], "--eta is for"),
+        (["--steps", "4", "--eta", "2"], "eta must lie in [0, 1]"),
+    ],
+    ids=" ".join,
+)
+def test_samples_that_cannot_be_guided_end_in_one_line(
+    tmp_path, checkpoint, guides, capsys, monkeypatch, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["sample", "--checkpoint", checkpoint, *arguments]) == 2
+    assert words in one_line(capsys) and not (tmp_path / "samples.npy").exists()
 
 
 def test_without_a_checkpoint_the_books_own_weights_are_used(tmp_path):
@@ -181,6 +265,19 @@ def test_grade_prints_names_that_the_terminal_cannot_show(tmp_path):
     plain = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=plain)
     assert done.returncode == 0 and done.stdout.startswith("J?rgen, graded against STATES"), done.stderr
+
+
+# submission
+
+
+def test_submission_writes_the_programs_and_runs_them(tmp_path, capsys, monkeypatch):
+    ran = []
+    monkeypatch.setattr(cli, "run_programs", lambda folder: iter([ran.append(sorted(folder.glob("code/*.py")))]))
+    assert main(["submission", str(tmp_path / "mine")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "mine")
+    assert {path.name for path in ran[0]} >= {"uncond_gen.py", "cond_gen.py", "data.py", "classifier.py"}
+    assert main(["submission", str(tmp_path)]) == 2
+    assert "DIR must be a new or an empty folder" in one_line(capsys)
 
 
 # Bad input: one line, exit status 2, nothing written
