@@ -77,7 +77,7 @@ def book_denoiser(name: str = "fourier") -> tuple[Denoiser, NoiseSchedule]:
 
 
 def book_classifier() -> tuple[Classifier, NoiseSchedule]:
-    """The book's trained classifier of noisy points, `Classifier.fourier()`."""
+    """The book's trained classifier of noisy points, the course project's network."""
     return load_model(Path(__file__).with_name("classifier.safetensors"), Classifier)
 
 

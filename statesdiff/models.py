@@ -119,7 +119,7 @@ class Classifier(NoisyPointNetwork):
     """A classifier of noisy points: logits = classifier(x_t, t), t integer in 0..T, scalar or (B,) -> (B, n_classes).
 
     The softmax of the logits is p(y | x_t). The defaults are the course project's own network, hidden layers of 100, 200
-    and 500 on (x, y, t_bar); `Classifier.fourier()` gives the same layers the book's Fourier features.
+    and 500 on (x, y, t_bar).
     """
 
     def __init__(
@@ -135,11 +135,6 @@ class Classifier(NoisyPointNetwork):
         super().__init__(D, T, hidden, activation, x_frequencies, t_frequencies, 0, n_classes)
         self.config |= {"n_classes": n_classes}
         self.n_classes = n_classes
-
-    @classmethod
-    def fourier(cls, D: int = 2, T: int = 500, n_classes: int = 5) -> "Classifier":
-        """The project's layers, with the smooth activation that gradients ask for, on Fourier features."""
-        return cls(D, T, n_classes, (100, 200, 500), "silu", *FREQUENCIES)
 
     def forward(self, x_t: Tensor, t: int | Tensor) -> Tensor:
         return self.net(self.features(x_t, torch.as_tensor(t, device=x_t.device)))

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from torch import Tensor
 
 from statesdiff.data import STATE_NAMES, outlines
@@ -120,4 +121,24 @@ def trajectories(
     for way, colour in zip(ways.unbind(1), colours, strict=True):
         ax.plot(*way.T, color=colour, linewidth=0.7, alpha=0.7)
     ax.scatter(*ways[0].T, s=6, color=GREY, zorder=3)
+    return ax
+
+
+def class_map(
+    log_posterior: Callable[[Tensor], Tensor],
+    ax: Axes | None = None,
+    *,
+    title: str = "",
+    n: int = 160,
+    limit: float = LIMIT,
+) -> Axes:
+    """A map of class probabilities: log_posterior, (n, 2) -> (n, 5) in nats or logits, each point in the mixed colours.
+
+    Where one class is certain the colour is that of the state, where several are possible it is their blend.
+    """
+    ax = _square(ax, title, limit)
+    palette = torch.tensor([to_rgb(colour) for colour in STATE_COLOURS.values()])
+    p = torch.as_tensor(log_posterior(lattice(n, limit))).detach().softmax(dim=1)
+    image = (p @ palette.to(p)).reshape(n, n, 3)
+    ax.imshow(image.numpy(), origin="lower", extent=(-limit, limit, -limit, limit))
     return ax

@@ -31,8 +31,8 @@ RECIPES = {
     "fourier": Recipe(Denoiser.fourier, steps=4000, lr=8e-3, draw_t=low_noise_t),
     # The same network told the label, four times out of five: for classifier-free guidance.
     "conditional": Recipe(Denoiser.fourier, steps=4000, lr=8e-3, draw_t=low_noise_t, n_classes=5),
-    # The project's classifier layers on the same inputs: for classifier guidance.
-    "classifier": Recipe(Classifier.fourier, 2000, lr=3e-3, draw_t=uniform_t, n_classes=5, train=train_classifier),
+    # The project's classifier, for classifier guidance: large batches, since it is its gradient that will be used.
+    "classifier": Recipe(Classifier, 4000, 3e-3, uniform_t, batch_size=2048, n_classes=5, train=train_classifier),
 }
 
 

@@ -1,13 +1,14 @@
-"""Train the book's two denoisers again and write their weights into the package.
+"""Train the book's networks again and write their weights into the package.
 
-    python tools/make_weights.py                    # statesdiff/denoiser_plain.safetensors and denoiser_fourier.safetensors
-    python tools/make_weights.py --fourier-steps 4000 --folder /tmp
+    python tools/make_weights.py                          # all four, into statesdiff/
+    python tools/make_weights.py classifier --folder /tmp
 
-Each is `train_recipe(name, states().x, NoiseSchedule.linear(T=500), seed=0)` on one thread. "plain" takes the 4,000 steps of
-its recipe; "fourier" takes 12,000, three times its recipe's 4,000, so that the chapters that open with these weights look at
-diffusion and not at a network that was stopped early. What a reader trains in chapter 3 is therefore a little less sharp.
-The table printed at the end judges 5,000 ancestral samples and 5,000 of 50 DDIM steps; the floor is a held-out draw of the
-data. Same machine, same version of PyTorch: same files, byte for byte. About two minutes.
+Each is `train_recipe(name, states().x, NoiseSchedule.linear(T=500), states().y, seed=0)` on one thread. "plain" takes the
+4,000 steps of its recipe; "fourier" and "conditional" take three times their recipe's, "classifier" two and a half times, so
+that the chapters that open with these weights look at diffusion and not at a network that was stopped early. What a reader
+trains in the chapters is therefore a little less sharp. The table printed at the end judges 5,000 ancestral samples and 5,000
+of 50 DDIM steps of each denoiser, unconditional; benchmarks/guidance.py judges the conditional ones. Same machine, same
+version of PyTorch: same files, byte for byte. About four minutes.
 """
 
 import argparse
@@ -19,19 +20,21 @@ import torch
 from statesdiff.checkpoints import save_model
 from statesdiff.data import states
 from statesdiff.metrics import mean_distance, nll
-from statesdiff.models import Denoiser
-from statesdiff.recipes import RECIPES, train_recipe
+from statesdiff.models import Classifier, Denoiser
+from statesdiff.recipes import train_recipe
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule
 
 PACKAGE = Path(__file__).parent.parent / "statesdiff"
+STEPS = {"fourier": 12_000, "plain": 4_000, "conditional": 12_000, "classifier": 10_000}
 ROW = "{:24s} {:>8} {:>8} {:>10} {:>10}"
 
 
-def train(name: str, steps: int, schedule: NoiseSchedule) -> Denoiser:
+def train(name: str, schedule: NoiseSchedule) -> Denoiser | Classifier:
     """The trained network; prints how long it took and the mean loss of the last tenth of the steps."""
-    model, training = train_recipe(name, states().x, schedule, steps=steps, seed=0)
+    data, steps = states(), STEPS[name]
+    model, training = train_recipe(name, data.x, schedule, data.y, steps=steps, seed=0)
     start = time.process_time()
     losses = [step.loss for step in training]
     tail = losses[-max(1, steps // 10) :]
@@ -60,19 +63,19 @@ def row(label: str, x: torch.Tensor, real: torch.Tensor) -> str:
 
 def main() -> None:
     """Train, write, judge."""
-    parser = argparse.ArgumentParser(description="Train the book's two denoisers and write their weights.")
-    parser.add_argument("--plain-steps", type=int, default=RECIPES["plain"].steps)
-    parser.add_argument("--fourier-steps", type=int, default=3 * RECIPES["fourier"].steps)
+    parser = argparse.ArgumentParser(description="Train the book's networks and write their weights.")
+    parser.add_argument("names", nargs="*", default=list(STEPS), help="default: all")
     parser.add_argument("--folder", type=Path, default=PACKAGE)
     args = parser.parse_args()
     torch.set_num_threads(1)  # sums depend on the number of threads
     schedule = NoiseSchedule.linear(T=500)
     rows = [ROW.format("", "NLL", "gap", "distance", "samples")]
     rows.append(row("held-out data (floor)", states(seed=1).x, states().x))
-    for name, steps in (("fourier", args.fourier_steps), ("plain", args.plain_steps)):
-        model = train(name, steps, schedule)
-        print("wrote", save_model(args.folder / f"denoiser_{name}.safetensors", model, schedule), flush=True)
-        rows += judge(name, model, schedule)
+    for name in args.names:
+        model = train(name, schedule)
+        file = "classifier" if name == "classifier" else f"denoiser_{name}"
+        print("wrote", save_model(args.folder / f"{file}.safetensors", model, schedule), flush=True)
+        rows += judge(name, model, schedule) if isinstance(model, Denoiser) else []
     print("\n".join(rows))
 
 
