@@ -21,8 +21,7 @@ KINDS = {
     "plain": Denoiser,
     "fourier": Denoiser.fourier,
     "conditional": lambda **options: Denoiser.fourier(n_classes=4, **options),
-    "plain classifier": Classifier,
-    "classifier": Classifier.fourier,
+    "classifier": Classifier,
 }
 by_kind = pytest.mark.parametrize("build", KINDS.values(), ids=KINDS.keys())
 

@@ -273,9 +273,12 @@ def test_precision_follows_x():
 # Gradients
 
 
-@pytest.mark.parametrize("build", [Classifier, Classifier.fourier], ids=["plain", "fourier"])
-def test_the_gradient_of_a_network_is_that_of_finite_differences(build):
-    net, h = init(build, T=100, generator=stream("c")).double(), 1e-6
+WAVES = {"activation": "silu", "x_frequencies": (1.0, 4.0), "t_frequencies": (2.0,)}
+
+
+@pytest.mark.parametrize("options", [{}, WAVES], ids=["plain", "waves"])
+def test_the_gradient_of_a_network_is_that_of_finite_differences(options):
+    net, h = init(Classifier, T=100, **options, generator=stream("c")).double(), 1e-6
     x, t, y = points(8), torch.tensor([1, 5, 20, 40, 60, 80, 99, 100]), torch.arange(8) % 5
     got = log_prob_gradient(net, x, t, y)
     for d in range(2):

@@ -11,8 +11,19 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import bootstrap, gaussian_kde
 
-from statesdiff.data import outline_points, states
-from statesdiff.metrics import Interval, coverage, emd, evaluate, interval, mean_distance, nll, score, scores
+from statesdiff.data import JITTER, Dataset, outline_points, states
+from statesdiff.metrics import (
+    Interval,
+    class_accuracy,
+    coverage,
+    emd,
+    evaluate,
+    interval,
+    mean_distance,
+    nll,
+    score,
+    scores,
+)
 from statesdiff.rng import randn, stream
 
 METRICS = {
@@ -161,6 +172,73 @@ def test_points_that_make_no_sense_are_refused(metric, a, b, message):
 
 def test_samples_with_gradients_and_float64_are_taken():
     assert mean_distance(A.clone().requires_grad_(), B.double()) == pytest.approx(mean_distance(A, B))
+
+
+# Class accuracy
+
+
+def test_real_points_have_their_own_class_and_not_a_neighbours():
+    real = states(200)
+    assert class_accuracy(real.x, real.y) == 1
+    for k in range(5):
+        of_class = real.x[real.y == k]
+        assert class_accuracy(of_class, k) == 1
+        assert class_accuracy(of_class, (k + 1) % 5) == 0
+
+
+def test_held_out_points_have_their_class_too():
+    fresh = states(200, seed=1)
+    # no two states are closer than several times the jitter, but for the gaps: a handful may fall the other way
+    assert class_accuracy(fresh.x, fresh.y) > 0.995
+
+
+def test_class_accuracy_is_the_share_that_is_right():
+    real = states(20)
+    y = real.y.clone()
+    y[:25] = (y[:25] + 1) % 5
+    assert class_accuracy(real.x, y) == pytest.approx(0.75)
+
+
+def test_class_accuracy_decides_as_a_kernel_density_of_each_class_does():
+    # unequal classes that overlap at the scale of the jitter: the share of each class counts
+    g, y = stream("x"), torch.tensor([0] * 30 + [1] * 90)
+    data = Dataset(0.02 * randn(120, 2, generator=g) + 0.02 * y[:, None], y, ("a", "b"))
+    samples = 0.04 * randn(300, 2, generator=g)
+
+    def joint(k):  # share times mean of the kernels is proportional to their sum
+        square = torch.cdist(samples.double(), data.x[y == k].double()).square()
+        return (-square / (2 * JITTER**2)).exp().sum(1)
+
+    found = (joint(1) > joint(0)).long()
+    assert 0.2 < found.double().mean() < 0.8
+    assert class_accuracy(samples, found, data) == 1
+    assert class_accuracy(samples, 1, data) == pytest.approx(float(found.double().mean()))
+
+
+def test_class_accuracy_sees_what_the_conditional_nll_does_not():
+    # a third of the samples are of the neighbour, and the NLL against all the data does not mind
+    real = states(300)
+    mixed = torch.cat([real.x[real.y == 0][:200], real.x[real.y == 4][:100]])
+    assert abs(nll(mixed, real.x) - nll(real.x[real.y == 0], real.x)) < 0.1
+    assert class_accuracy(mixed, 0, real) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("samples", [torch.zeros(0, 2), torch.zeros(3, 3), torch.zeros(3)])
+def test_class_accuracy_needs_points(samples):
+    with pytest.raises(ValueError, match="need non-empty point sets"):
+        class_accuracy(samples, 0)
+
+
+def test_class_accuracy_needs_finite_points_and_labels_that_exist():
+    with pytest.raises(ValueError, match="got 1 values that are NaN or infinite"):
+        class_accuracy(torch.tensor([[0.0, math.nan]]), 0)
+    for y in (5, -1, torch.tensor([0, 5])):
+        with pytest.raises(ValueError, match=r"y must lie in 0\.\.4, got"):
+            class_accuracy(torch.zeros(2, 2), y)
+    with pytest.raises(ValueError, match="one entry for each of the 2 rows"):
+        class_accuracy(torch.zeros(2, 2), torch.zeros(3, dtype=torch.int64))
+    with pytest.raises(TypeError, match="y must be an integer"):
+        class_accuracy(torch.zeros(2, 2), torch.zeros(2))
 
 
 # Intervals

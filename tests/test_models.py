@@ -1,6 +1,7 @@
 """The networks: what goes into them, what comes out, and their initial weights."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -9,11 +10,20 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
 
-from statesdiff.models import Denoiser, init, mlp, sin_cos
+from statesdiff.models import Classifier, Denoiser, init, mlp, one_hot, sin_cos
 from statesdiff.rng import randn, stream
 
-KINDS = {"plain": Denoiser, "fourier": Denoiser.fourier}
+KINDS = {
+    "plain": Denoiser,
+    "fourier": Denoiser.fourier,
+    "conditional": lambda **options: Denoiser.fourier(n_classes=3, **options),
+}
+CLASSIFIERS = {
+    "plain": Classifier,
+    "waves": partial(Classifier, activation="silu", x_frequencies=(1.0, 2.0), t_frequencies=(3.0,)),
+}
 by_kind = pytest.mark.parametrize("build", KINDS.values(), ids=KINDS.keys())
+by_classifier = pytest.mark.parametrize("build", CLASSIFIERS.values(), ids=CLASSIFIERS.keys())
 
 
 def small(**changes):
@@ -106,6 +116,109 @@ def test_x_t_of_the_wrong_shape_is_refused(shape):
 def test_the_output_follows_the_precision_of_the_model(value, t):
     model = small().double()
     assert model(torch.full((1, 2), value, dtype=torch.float64), t).dtype == torch.float64
+
+
+# Labels
+
+
+def test_one_hot_by_hand():
+    x = torch.zeros(3, 2)
+    want = torch.tensor([[0.0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]])
+    assert torch.equal(one_hot(torch.tensor([1, -1, 3]), 4, x), want)
+    assert torch.equal(one_hot(2, 4, x), torch.tensor([0.0, 0, 1, 0]).expand(3, 4))
+    assert torch.equal(one_hot(-1, 4, x), torch.zeros(3, 4))
+    assert one_hot(0, 4, x.double()).dtype == torch.float64 and one_hot(0, 4, x).dtype == torch.float32
+
+
+@given(st.integers(1, 6), st.integers(1, 5), st.data())
+def test_one_hot_is_that_of_torch(n_classes, B, data):
+    y = torch.tensor(data.draw(st.lists(st.integers(0, n_classes - 1), min_size=B, max_size=B)))
+    want = nn.functional.one_hot(y, n_classes).float()
+    assert torch.equal(one_hot(y, n_classes, torch.zeros(B, 2)), want)
+
+
+def test_no_label_is_the_label_minus_1_row_for_row():
+    model, x_t = small(n_classes=3), randn(5, 2, generator=stream("data"))
+    for t in (3, torch.tensor([0, 1, 5, 9, 10])):
+        unlabelled = model(x_t, t)
+        for y in (-1, torch.tensor(-1), torch.full((5,), -1)):
+            assert torch.equal(model(x_t, t, y), unlabelled)
+        mixed = model(x_t, t, torch.tensor([-1, 0, -1, 2, -1]))
+        assert_close(mixed[::2], unlabelled[::2])
+        assert not torch.isclose(mixed[1::2], unlabelled[1::2], atol=1e-4).any()
+
+
+def test_each_label_has_an_answer_of_its_own():
+    model, x_t = small(n_classes=3), randn(5, 2, generator=stream("data"))
+    answers = [model(x_t, 4, y) for y in (-1, 0, 1, 2)]
+    for i, a in enumerate(answers):
+        assert not any(torch.isclose(a, b, atol=1e-4).any() for b in answers[:i])
+    rows = model(x_t, 4, torch.tensor([2, 0, -1, 1, 0]))
+    assert_close(rows, torch.stack([answers[y + 1][i] for i, y in enumerate((2, 0, -1, 1, 0))]))
+
+
+@pytest.mark.parametrize("options", [{}, {"skip": True}, {"x_frequencies": (1.0,), "t_frequencies": (2.0,)}])
+def test_the_label_enters_after_what_the_network_sees_of_the_point(options):
+    model, x_t = small(n_classes=3, **options), randn(4, 2, generator=stream("data"))
+    features = torch.cat([model.features(x_t, torch.tensor(7)), torch.tensor([0.0, 0, 1]).expand(4, 3)], dim=1)
+    want = model.net(features) + (0.7 * x_t if model.skip else 0)
+    assert_close(model(x_t, 7, 2), want)
+
+
+def test_labels_cost_one_row_of_weights_each():
+    assert parameters(small(n_classes=3)).numel() - parameters(small()).numel() == 3 * 8
+
+
+@pytest.mark.parametrize("y", [3, -2, torch.tensor([0, 3]), torch.tensor([-2, 0])])
+def test_a_label_outside_the_classes_is_refused(y):
+    with pytest.raises(ValueError, match=r"y must lie in -1\.\.2, got"):
+        small(n_classes=3)(torch.zeros(2, 2), 1, y)
+
+
+def test_a_denoiser_without_classes_takes_no_label():
+    for y in (0, 1, torch.tensor([0, 1])):
+        with pytest.raises(ValueError, match="y must lie in"):
+            small()(torch.zeros(2, 2), 1, y)
+
+
+def test_labels_that_do_not_match_the_rows_are_refused():
+    for y in (torch.zeros(3, dtype=torch.int64), torch.zeros(2, 1, dtype=torch.int64)):
+        with pytest.raises(ValueError, match="one entry for each of the 2 rows"):
+            small(n_classes=3)(torch.zeros(2, 2), 1, y)
+    with pytest.raises(TypeError, match="y must be an integer, got torch.float32; the labels are -1..2"):
+        small(n_classes=3)(torch.zeros(2, 2), 1, torch.zeros(2))
+
+
+# Classifiers
+
+
+@by_classifier
+@pytest.mark.parametrize("D", [1, 2, 3])
+def test_a_classifier_gives_a_logit_a_class(build, D):
+    model = init(build, D=D, T=10, n_classes=4, generator=stream("init"))
+    x_t = randn(5, D, generator=stream("data"))
+    out = model(x_t, torch.full((5,), 7))
+    assert out.shape == (5, 4) and out.dtype == torch.float32 and out.isfinite().all()
+    for t in (7, torch.tensor(7)):
+        assert_close(model(x_t, t), out)
+    assert not torch.allclose(model(x_t, 1), out, atol=1e-6)  # the time is seen
+    assert (out < 0).any() and not torch.allclose(out.exp().sum(1), torch.ones(5))  # logits, not probabilities
+    t = torch.tensor([0, 3, 10, 3, 5])
+    alone = torch.cat([model(x_t[i : i + 1], int(t[i])) for i in range(5)])
+    assert_close(model(x_t, t), alone, rtol=1e-4, atol=1e-6)
+
+
+def test_the_default_is_the_projects_own_classifier():
+    model = Classifier()
+    assert [tuple(layer.weight.shape) for layer in model.net[::2]] == [(100, 3), (200, 100), (500, 200), (5, 500)]
+    assert {type(layer) for layer in model.net[1::2]} == {nn.ReLU}
+    assert (model.D, model.T, model.n_classes) == (2, 500, 5)
+
+
+@by_classifier
+def test_a_classifier_refuses_points_of_another_dimension(build):
+    with pytest.raises(ValueError, match=r"x_t must have shape \(B, 2\), got"):
+        build(T=10)(torch.zeros(5, 3), 1)
 
 
 # Initial weights
