@@ -84,6 +84,8 @@ wrong("classifier_loss", classify(sees="x_0"), "given the clean x_0")
 wrong("classifier_loss", classify(sees="eps"), "given the noise itself")
 wrong("classifier_loss", classify(told=lambda t: 0), "told t = 0")
 wrong("classifier_loss", classify(told=torch.zeros_like), "told t = 0")
+wrong("classifier_loss", classify(told=lambda t: t / 100), "t / T or t_bar", "rescales time itself")
+wrong("classifier_loss", classify(told=lambda t: 2 * t / 100 - 1), "t / T or t_bar", "rescales time itself")
 wrong("classifier_loss", classify(told=lambda t: t - 1), "off by one", "t - 1")
 wrong("classifier_loss", classify(loss=lambda z, y: F.cross_entropy(z, y) / math.log(2)), "in bits")
 wrong("classifier_loss", classify(loss=lambda z, y: -log_p_of_y(z, y).mul(1 / math.log(2)).mean()), "in bits")
@@ -199,6 +201,18 @@ def none_inside_a_sampler(*args):
     return without_enable_grad(*args) if torch.is_grad_enabled() else None
 
 
+def gradients_left_on(*args):
+    torch.set_grad_enabled(True)
+    return without_enable_grad(*args)
+
+
+def gradients_left_off(*args):
+    with torch.enable_grad():
+        result = without_enable_grad(*args)
+    torch.set_grad_enabled(False)
+    return result
+
+
 @torch.enable_grad()
 def on_the_callers_tensor(classifier, x_t, t, y):
     x_t.requires_grad_()
@@ -262,6 +276,7 @@ wrong("class_gradient", weights_after_backward, "the network's weights", "with r
 wrong("class_gradient", forgotten_index, "returns a tuple", "[0]")
 wrong("class_gradient", without_enable_grad, "samplers run without gradients", "torch.enable_grad()")
 wrong("class_gradient", none_inside_a_sampler, "samplers run without gradients", "torch.enable_grad()")
+wrong("class_gradient", gradients_left_on, "leaves gradients on", "torch.enable_grad()")
 wrong("class_gradient", on_the_callers_tensor, "caller's x_t", "x_t.detach()")
 wrong("class_gradient", backward_on_the_callers_tensor, "caller's x_t", "x_t.detach()")
 wrong("class_gradient", only_for_one_t_each, "your function raised IndexError")
@@ -309,6 +324,11 @@ def drop_by_numpy(y, p_uncond, generator):
     return labels
 
 
+def drop_by_arithmetic(y, p_uncond, generator):
+    kept = (torch.rand(y.shape, generator=generator) >= p_uncond).long()
+    return kept * y - (1 - kept)
+
+
 def drop_by_bernoulli(y, p_uncond, generator):
     return y.masked_fill(torch.bernoulli(torch.full(y.shape, p_uncond), generator=generator).bool(), -1)
 
@@ -354,7 +374,7 @@ def drop_as_float(y, p_uncond, generator):
     return y.float().masked_fill(torch.rand(len(y), generator=generator) < p_uncond, -1)
 
 
-right("drop_labels", drop(), drop_in_a_loop, drop_by_numpy, drop_by_bernoulli, drop_a_fixed_number)
+right("drop_labels", drop(), drop_in_a_loop, drop_by_numpy, drop_by_bernoulli, drop_by_arithmetic, drop_a_fixed_number)
 wrong("drop_labels", lambda y, p, g: torch.rand(len(y), generator=g) < p, "this is the mask")
 wrong("drop_labels", drop(new=math.nan), "whole numbers", "not NaN")
 wrong("drop_labels", drop_as_float, "whole numbers")

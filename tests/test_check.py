@@ -2,7 +2,11 @@
 
 import itertools
 import math
+import shutil
+import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import check_answers_conditional  # noqa: F401  registers the answers of chapters 5 to 7
 import pytest
@@ -11,6 +15,8 @@ from check_answers import RIGHT, WRONG
 
 from statesdiff import check
 from statesdiff.check import verdict as machinery
+
+ROOT = Path(__file__).resolve().parents[1]
 
 CHECKS = sorted(
     name
@@ -186,3 +192,31 @@ def test_numbers_that_are_off_are_told_by_how_much():
 
 def test_a_result_of_nan_is_not_taken_for_fresh_noise():
     assert "not the right numbers" in check.ddim_step(lambda s, x, t, u, e: x * math.nan).message
+
+
+def test_a_gradient_by_backward_passes_with_a_remark():
+    remarks = [check.class_gradient(answer).message for answer in RIGHT["class_gradient"]]
+    assert ["in the network's weights" in remark for remark in remarks] == [
+        answer.__name__ == "by_backward" for answer in RIGHT["class_gradient"]
+    ]
+
+
+def test_the_class_gradient_is_judged_the_same_wherever_it_is_called():
+    right, wrong = RIGHT["class_gradient"][0], WRONG["class_gradient"][0][0]
+    with torch.no_grad():
+        assert check.class_gradient(right).passed is True and check.class_gradient(wrong).passed is False
+        assert not torch.is_grad_enabled()
+    for answer in RIGHT["class_gradient"]:
+        assert check.class_gradient(answer).passed and torch.is_grad_enabled()
+
+
+def test_the_wheel_holds_every_file_of_the_package(tmp_path):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "statesdiff", tmp_path / "statesdiff", ignore=ignore)
+    files = {str(file.relative_to(tmp_path)) for file in (tmp_path / "statesdiff").rglob("*") if file.is_file()}
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", "dist", "."]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "dist").glob("statesdiff-*.whl")
+    assert files <= set(zipfile.ZipFile(wheel).namelist())

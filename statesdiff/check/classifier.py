@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from statesdiff.check.verdict import Verdict, judge, rule_out
 from statesdiff.rng import stream
-from statesdiff.schedule import NoiseSchedule
+from statesdiff.schedule import NoiseSchedule, normalised_time
 
 
 def class_posterior(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
@@ -49,7 +49,7 @@ def classifier_loss(f: Callable[..., Tensor]) -> Verdict:
     y, t = torch.randint(5, (64,), generator=g), torch.randint(1, 101, (64,), generator=g)
 
     def classifier(x: Tensor, t: int | Tensor) -> Tensor:
-        return x @ directions.T * (3 - torch.as_tensor(t).expand(len(x)) / 40)[:, None]
+        return x @ directions.T * (2 + torch.as_tensor(t).expand(len(x)).sin())[:, None]  # every t gives other logits
 
     x_t = schedule.q_sample(x_0, t, eps)
     loss = cross_entropy(classifier(x_t, t), y)
@@ -57,6 +57,9 @@ def classifier_loss(f: Callable[..., Tensor]) -> Verdict:
         "the classifier was given the clean x_0: it should see x_t": cross_entropy(classifier(x_0, t), y),
         "the classifier was given the noise itself: it should see x_t": cross_entropy(classifier(eps, t), y),
         "the classifier was told t = 0: tell it the t of each point": cross_entropy(classifier(x_t, 0), y),
+        "the classifier was told t / T or t_bar: tell it t, it rescales time itself": [
+            cross_entropy(classifier(x_t, told), y) for told in (t / 100, normalised_time(t, 100))
+        ],
         "off by one: the classifier was told t - 1": cross_entropy(classifier(x_t, t - 1), y),
         "this is in bits: take the natural logarithm": loss / math.log(2),
     } | _wrong_losses(classifier(x_t, t), y)

@@ -11,6 +11,7 @@ from statesdiff.models import Classifier, init
 from statesdiff.rng import stream
 
 
+@torch.enable_grad()
 def class_gradient(f: Callable[..., Tensor]) -> Verdict:
     """f(classifier, x_t (B, D), t (B,) or scalar, y int) -> grad log p(y | x_t) with respect to x_t, (B, D)."""
     classifier, g = _small_classifier(), stream("check")
@@ -24,12 +25,17 @@ def class_gradient(f: Callable[..., Tensor]) -> Verdict:
     if not verdict.passed:
         return verdict
     with torch.no_grad():
-        inside = _judge_gradient(f, classifier, x_t.clone(), now)
-    no_graph = "right, but samplers run without gradients: wrap the computation in `with torch.enable_grad():`"
+        inside, left_on = _judge_gradient(f, classifier, x_t.clone(), now), torch.is_grad_enabled()
+    right_but = {
+        "right, but samplers run without gradients: wrap the computation in `with torch.enable_grad():`": (
+            not inside.passed
+        ),
+        "right, but it leaves gradients on for all that follows: `with torch.enable_grad():` ends with its block": left_on,
+    }
     praise = "the direction in which class y becomes more probable"
     if any(weight.grad is not None for weight in classifier.parameters()):
         praise += "; backward() also left gradients in the network's weights, torch.autograd.grad leaves them alone"
-    return rule_out({no_graph: not inside.passed}) or Verdict(True, praise)
+    return rule_out(right_but) or Verdict(True, praise)
 
 
 def _small_classifier() -> Classifier:
