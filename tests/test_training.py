@@ -11,13 +11,14 @@ from torch import nn
 from torch.testing import assert_close
 
 from statesdiff.exact import IdealDenoiser, bayes_loss, loss_per_t
-from statesdiff.models import Denoiser, init
+from statesdiff.models import Classifier, Denoiser, init
 from statesdiff.rng import randn, stream
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.training import Step, cosine_decay, low_noise_t, one_cycle, train_denoiser, uniform_t
+from statesdiff.training import Step, cosine_decay, low_noise_t, one_cycle, train_classifier, train_denoiser, uniform_t
 
 SCHEDULE = NoiseSchedule.linear(T=20, beta_1=0.01, beta_T=0.4)
 DATA = randn(50, 2, generator=stream("data"))
+LABELS = torch.arange(50) % 3
 
 
 def small(seed=0, **changes):
@@ -176,6 +177,112 @@ def test_every_t_is_drawn_by_the_given_function():
     assert asked == [(20, 8)] * 3
 
 
+# Labels
+
+
+class Spy(nn.Module):
+    """Keeps the points and the labels that it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.w, self.x, self.y = nn.Parameter(torch.zeros(())), [], []
+
+    def forward(self, x, t, y):
+        self.x.append(x)
+        self.y.append(y)
+        return x * self.w
+
+
+def labels_shown(**options):
+    spy, g = Spy(), stream("train")
+    list(train_denoiser(spy, DATA, SCHEDULE, LABELS, steps=10, batch_size=500, generator=g, **options))
+    return torch.stack(spy.y)
+
+
+def test_labels_are_never_shown_always_or_four_times_in_five():
+    assert (labels_shown(p_uncond=1) == -1).all()
+    assert (labels_shown(p_uncond=0) >= 0).all()
+    for p, options in ((0.2, {}), (0.7, {"p_uncond": 0.7})):
+        dropped = (labels_shown(**options) == -1).double()
+        # four standard errors of a share of 5,000, and a little more for the ten shares of 500
+        assert float(dropped.mean()) == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / 5000))
+        assert ((dropped.mean(1) - p).abs() < 4.5 * math.sqrt(p * (1 - p) / 500)).all()
+        assert len(dropped.unique(dim=0)) == 10  # other rows in every batch
+
+
+@pytest.mark.parametrize("p_uncond", [0.0, 0.5])
+def test_each_point_comes_with_its_own_label(p_uncond):
+    clean = NoiseSchedule.linear(T=1, beta_1=1e-8, beta_T=1e-8)  # x_t is x_0 but for 1e-4
+    spy = Spy()
+    list(train_denoiser(spy, DATA, clean, LABELS, p_uncond=p_uncond, steps=3, generator=stream("train")))
+    for x, y in zip(spy.x, spy.y, strict=True):
+        of_row = LABELS[torch.cdist(x, DATA).argmin(1)]
+        assert y.dtype == torch.int64 and ((y == of_row) | (y == -1)).all()
+        assert (y >= 0).sum() > 200 and len(y[y >= 0].unique()) == 3
+
+
+def test_dropping_labels_does_not_change_them():
+    y = LABELS.clone()
+    list(train_denoiser(Spy(), DATA, SCHEDULE, y, p_uncond=1, steps=3))
+    assert torch.equal(y, LABELS)
+
+
+def by_hand(model, loss_of, steps=6, lr=1e-3):
+    """A plain training loop; loss_of(rows, t, eps, x_t, generator)."""
+    g, losses = stream("train"), []
+    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.99))
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=lr, total_steps=steps + 1)
+    for _ in range(steps):
+        rows = torch.randint(50, (32,), generator=g)
+        t = torch.randint(1, 21, (32,), generator=g)
+        eps = torch.randn(32, 2, generator=g)
+        ab = SCHEDULE.alpha_bar[t][:, None]
+        x_t = ab.sqrt().float() * DATA[rows] + (1 - ab).sqrt().float() * eps
+        loss = loss_of(rows, t, eps, x_t, g)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        rate.step()
+        losses.append(loss.item())
+    return losses
+
+
+def labels_by_hand(rows, g):
+    return torch.where(torch.rand(32, generator=g) < 0.2, -1, LABELS[rows])
+
+
+@pytest.mark.parametrize("kind", ["without labels", "with labels", "classifier"])
+def test_training_is_the_plain_loop_and_draws_the_same_numbers(kind):
+    if kind == "classifier":
+        model, same = (init(Classifier, T=20, n_classes=3, hidden=(16,), generator=stream("init")) for _ in range(2))
+        steps = train_classifier(model, DATA, SCHEDULE, LABELS, steps=6, batch_size=32, generator=stream("train"))
+        loss = lambda rows, t, eps, x_t, g: -same(x_t, t).log_softmax(1)[range(32), LABELS[rows]].mean()  # noqa: E731
+    else:
+        y = LABELS if kind == "with labels" else None
+        model, same = small(n_classes=3), small(n_classes=3)
+        steps = train_denoiser(model, DATA, SCHEDULE, y, steps=6, batch_size=32, generator=stream("train"))
+
+        def loss(rows, t, eps, x_t, g):
+            eps_hat = same(x_t, t) if y is None else same(x_t, t, labels_by_hand(rows, g))
+            return ((eps_hat - eps) ** 2).mean()
+
+    losses = [record.loss for record in steps]
+    assert losses == pytest.approx(by_hand(same, loss), rel=1e-4)
+    assert_close(parameters(model), parameters(same), rtol=1e-3, atol=1e-5)  # fused and plain AdamW round differently
+
+
+def test_without_labels_dropout_draws_nothing():
+    a, b = small(), small()
+    assert run(a) == run(b, p_uncond=0.7) and torch.equal(parameters(a), parameters(b))
+
+
+def test_labels_that_are_always_dropped_are_no_labels():
+    model, same = small(n_classes=3), small(n_classes=3)
+    first = next(train_denoiser(model, DATA, SCHEDULE, LABELS, p_uncond=1, generator=stream("train")))
+    assert first == next(train_denoiser(same, DATA, SCHEDULE, generator=stream("train")))
+    assert torch.equal(model.net[0].weight[:, :3], same.net[0].weight[:, :3])
+
+
 # What is learnt
 
 
@@ -197,6 +304,49 @@ def test_training_reaches_the_bayes_floor_of_a_small_problem():
     exact = loss_per_t(IdealDenoiser(data, SCHEDULE), x_0, SCHEDULE, times, generator=stream("eps"))
     assert learnt.mean() - exact.mean() < 0.01  # the noise is the same: what is left is the network's own error
     assert (learnt - exact < 0.06).all()
+
+
+def test_one_network_learns_the_classes_and_all_of_them_together():
+    # the class of a point is the point: with the label eps is known, without it the best is a scaled tanh
+    data, y = torch.tensor([[-1.0], [1.0]]), torch.tensor([0, 1])
+    model, ideal = small(D=1, hidden=(32, 32), n_classes=2), IdealDenoiser(data, SCHEDULE, y=y)
+    list(train_denoiser(model, data, SCHEDULE, y, steps=1500, lr=1e-2, generator=stream("train")))
+    rows = torch.randint(2, (1000,), generator=stream("rows"))
+    t = uniform_t(20, 1000, stream("t"))
+    x_t = SCHEDULE.q_sample(data[rows], t, randn(1000, 1, generator=stream("eps")))
+    for label in (rows, None):
+        away = (model(x_t, t, label) - ideal(x_t, t, label)).square().mean()
+        # the two predictors are 0.15 apart; labels mixed up or never dropped cost more than 0.1
+        assert away < 0.01
+    assert (ideal(x_t, t, rows) - ideal(x_t, t)).square().mean() > 0.1
+
+
+def test_a_classifier_learns_the_exact_posterior_of_a_small_problem():
+    data, y = torch.tensor([[-1.0, 0], [1, 0], [1, 0.5]]), torch.tensor([0, 1, 1])  # one point in three is of class 0
+    model = init(Classifier, T=20, n_classes=2, hidden=(32, 32), generator=stream("init"))
+    records = list(train_classifier(model, data, SCHEDULE, y, steps=800, lr=1e-2, generator=stream("train")))
+    rows, t = torch.randint(3, (4000,), generator=stream("rows")), uniform_t(20, 4000, stream("t"))
+    x_t = SCHEDULE.q_sample(data[rows], t, randn(4000, 2, generator=stream("eps")))
+    with torch.no_grad():
+        learnt, exact = model(x_t, t).log_softmax(1), IdealDenoiser(data, SCHEDULE, y=y).log_posterior(x_t, t)
+    assert (learnt.exp() - exact.exp()).abs().mean() < 0.02
+    # the loss is the cross-entropy in nats: its floor on these draws, and what the last batches report
+    floor = float(-exact[range(4000), y[rows]].mean())
+    assert floor < float(-learnt[range(4000), y[rows]].mean()) + 0.01
+    tail = sum(r.loss for r in records[-100:]) / 100
+    # 4,000 draws have a standard error of about 0.008, 51,200 one of 0.002
+    assert tail == pytest.approx(floor, abs=0.035) and records[0].loss > 1.7 * floor
+
+
+def test_a_classifier_separates_what_can_be_separated():
+    x = randn(200, 2, generator=stream("x")) * 0.1
+    y = torch.arange(200) % 2
+    x[:, 0] += 2.0 * y - 1
+    quiet = NoiseSchedule.linear(T=20, beta_1=1e-3, beta_T=5e-3)
+    model = init(Classifier, T=20, n_classes=2, hidden=(16,), generator=stream("init"))
+    losses = [r.loss for r in train_classifier(model, x, quiet, y, steps=200, lr=2e-2, generator=stream("train"))]
+    assert losses[0] > 0.4 and sum(losses[-20:]) / 20 < 0.05
+    assert torch.equal(model(x, 1).argmax(1), y)
 
 
 # Stopping early
@@ -286,3 +436,45 @@ def test_weights_and_noise_keep_float32():
     run(model)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert_close(parameters(model), parameters(model).double().float())
+
+
+def classify(y, n_classes=3, T=20):
+    return train_classifier(Classifier(T=T, n_classes=n_classes), DATA, SCHEDULE, y, generator=stream("train"))
+
+
+BAD_LABELS = [LABELS[:49], LABELS[:, None], LABELS.float(), LABELS.int(), LABELS - 1, torch.tensor(0)]
+
+
+@pytest.mark.parametrize("y", BAD_LABELS, ids=["too few", "a column", "floats", "int32", "negative", "one for all"])
+def test_labels_that_make_no_sense_are_refused(y):
+    with pytest.raises(ValueError, match="y must hold 50 labels >= 0, int64, one a point; got"):
+        next(train_denoiser(small(n_classes=3), DATA, SCHEDULE, y))
+    with pytest.raises(ValueError, match="y must hold 50 labels >= 0, int64, one a point; got"):
+        next(classify(y))
+
+
+def test_a_label_that_the_model_has_no_room_for_is_refused():
+    with pytest.raises(ValueError, match="y holds the label 2, the model was built for 2 classes"):
+        next(classify(LABELS, n_classes=2))
+    for n_classes in (0, 2):
+        with pytest.raises(ValueError, match=f"y holds the label 2, the model was built for {n_classes} classes"):
+            next(train_denoiser(small(n_classes=n_classes), DATA, SCHEDULE, LABELS))
+
+
+def test_fewer_labels_than_classes_are_fine():
+    assert next(classify(LABELS, n_classes=9)).step == 1
+
+
+def test_a_classifier_for_another_T_or_on_no_points_is_refused():
+    with pytest.raises(ValueError, match="the model was built for T = 50, the schedule has T = 20"):
+        next(classify(LABELS, T=50))
+    with pytest.raises(ValueError, match="x_0 must be a non-empty, finite tensor"):
+        next(train_classifier(Classifier(T=20), DATA[:0], SCHEDULE, LABELS[:0]))
+    with pytest.raises(ValueError, match="steps and batch_size must be >= 1 and lr > 0"):
+        next(train_classifier(Classifier(T=20), DATA, SCHEDULE, LABELS, steps=0))
+
+
+@pytest.mark.parametrize("p_uncond", [-0.1, 1.1, math.nan])
+def test_a_share_that_is_no_probability_is_refused(p_uncond):
+    with pytest.raises(ValueError, match="p_uncond must be a probability, got"):
+        next(train_denoiser(small(n_classes=3), DATA, SCHEDULE, LABELS, p_uncond=p_uncond))
