@@ -2,17 +2,14 @@
 
 import torch
 from data import FOLDER, SAMPLES, schedule, training
+from model import load
 
 from statesdiff.guidance import ClassifierGuidance
-from statesdiff.models import Classifier, Denoiser
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, last
 
-denoiser, classifier = Denoiser.fourier(), Classifier.fourier()
-for network, name in ((denoiser, "denoiser"), (classifier, "classifier")):
-    checkpoint = torch.load(FOLDER / "checkpoints" / f"{name}.pt", weights_only=True)
-    network.load_state_dict(checkpoint["model"])
-
+denoiser, _ = load("denoiser", "fourier")
+classifier, _ = load("classifier", "classifier")
 for y, name in enumerate(training.names):
     generator = stream(f"sample {y}")
     x_T = randn(SAMPLES, 2, generator=generator)

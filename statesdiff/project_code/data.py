@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from statesdiff.data import states
@@ -12,6 +13,8 @@ from statesdiff.schedule import NoiseSchedule
 FOLDER = Path(__file__).resolve().parents[1]  # the submission
 SAMPLES = 5000  # points to draw, of the whole map and of each state
 STEPS = None  # of training; None: as many as the recipe says
+
+torch.set_num_threads(1)  # the networks are small: waiting for a second thread costs more than it saves
 
 training, validation = states(), states(seed=1)
 schedule = NoiseSchedule.linear(T=500, beta_1=1e-4, beta_T=0.02)

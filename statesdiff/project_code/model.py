@@ -1,9 +1,9 @@
-"""Training with a record of how it went, which both networks share."""
+"""Training with a record of how it went, and loading: what the programs do with both networks."""
 
 from collections.abc import Callable
 
 import torch
-from data import STEPS, schedule, training
+from data import FOLDER, STEPS, schedule, training
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -22,3 +22,16 @@ def train(recipe: str, loss_on_validation: Callable[[nn.Module], float]) -> tupl
                 curves.append((record.step, sum(recent) / len(recent), loss_on_validation(model)))
             recent = []
     return model, torch.tensor(curves)
+
+
+def save(name: str, model: nn.Module, curves: Tensor) -> None:
+    """Write a checkpoint of that name: the weights, and the curves for the report."""
+    torch.save({"model": model.state_dict(), "curves": curves}, FOLDER / "checkpoints" / f"{name}.pt")
+
+
+def load(name: str, recipe: str) -> tuple[nn.Module, Tensor]:
+    """The network of a checkpoint that was trained by the recipe, and its curves."""
+    checkpoint = torch.load(FOLDER / "checkpoints" / f"{name}.pt", weights_only=True)
+    model, _ = train_recipe(recipe, training.x, schedule, training.y)  # a fresh one, of the right shape
+    model.load_state_dict(checkpoint["model"])
+    return model, checkpoint["curves"]

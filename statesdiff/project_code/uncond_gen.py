@@ -2,14 +2,14 @@
 
 import torch
 from data import FOLDER, SAMPLES, noisy_validation, schedule
-from model import train
+from model import save, train
 
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddpm, last
 
 x_t, t, eps = noisy_validation("fourier")
 denoiser, curves = train("fourier", lambda model: (model(x_t, t) - eps).square().mean().item())
-torch.save({"model": denoiser.state_dict(), "curves": curves}, FOLDER / "checkpoints" / "denoiser.pt")
+save("denoiser", denoiser, curves)
 print(f"denoiser: validation loss {curves[-1, 2]:.3f}")
 
 generator = stream("sample")
