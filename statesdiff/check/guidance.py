@@ -17,7 +17,7 @@ def class_gradient(f: Callable[..., Tensor]) -> Verdict:
     classifier, g = _small_classifier(), stream("check")
     x_t, t = torch.randn(30, 2, generator=g), torch.randint(1, 101, (30,), generator=g)
     given, now = x_t.clone(), torch.tensor(40)  # a sampler passes one time for all
-    verdict = _judge_gradient(f, classifier, given, t)
+    verdict, left_off = _judge_gradient(f, classifier, given, t), not torch.is_grad_enabled()
     if not verdict.passed:
         return verdict
     touched = "your function left a gradient on the caller's x_t: work on a copy, x_t.detach().requires_grad_()"
@@ -30,7 +30,9 @@ def class_gradient(f: Callable[..., Tensor]) -> Verdict:
         "right, but samplers run without gradients: wrap the computation in `with torch.enable_grad():`": (
             not inside.passed
         ),
-        "right, but it leaves gradients on for all that follows: `with torch.enable_grad():` ends with its block": left_on,
+        "right, but it leaves gradients on, or off, for all that follows: `with torch.enable_grad():` ends by itself": (
+            left_on or left_off
+        ),
     }
     praise = "the direction in which class y becomes more probable"
     if any(weight.grad is not None for weight in classifier.parameters()):
