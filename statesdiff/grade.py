@@ -170,8 +170,8 @@ def grade(folder: Path | str, reference: Reference | None = None) -> Grade:
         points = 10 if label is None else 5
         try:
             measures = measure(read_samples(folder, name), label, reference)
-        except ValueError as error:
-            rubric.append(Line(name, 0, points, clean(str(error))))
+        except Exception as error:
+            rubric.append(Line(name, 0, points, _reason(error)))
         else:
             measured.append(measures)
             verdict = f"NLL {measures.nll:.3f}, {'below' if measures.below_2_5 else 'not below'} {PASS}"
@@ -251,8 +251,13 @@ def _warnings(m: Measures, shares: np.ndarray, covered: list[float], data: Datas
 def _line(item: str, possible: float, check: Callable[[], str]) -> Line:
     try:
         return Line(item, possible, possible, clean(check()))
-    except ValueError as error:
-        return Line(item, 0, possible, clean(str(error)))
+    except Exception as error:
+        return Line(item, 0, possible, _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    """Why a file gets no points: the reader's own words, and for what no reader foresaw, the name of the error."""
+    return clean(str(error)) if isinstance(error, ValueError) else f"cannot be checked ({type(error).__name__})"
 
 
 def _points(got: float | None) -> str:

@@ -121,7 +121,7 @@ def check_checkpoint(folder: Path, stem: str) -> str:
         name = f"{stem}.safetensors"
     content = read_file(folder, name, MAX_TENSORS)
     weights = _weights(_read_safetensors(content) if name.endswith(".safetensors") else read_tensors(content))
-    if not all(w.isfinite().all() for w in weights):
+    if not all(w.float().isfinite().all() for w in weights):  # eight-bit floats cannot say so themselves
         raise ValueError("has weights that are NaN or infinite")
     return f"{len(weights)} tensors, {sum(w.numel() for w in weights):,} weights"
 

@@ -108,8 +108,9 @@ def _open(content: bytes) -> tuple[bytes, bool, Callable[[str], bytes]]:
         raise NotTensors(f"describes its content in {pickles[0].file_size} bytes, more than {MAX_PICKLE}")
     folder = pickles[0].filename.removesuffix("data.pkl")
     order = archive.read(f"{folder}byteorder") if f"{folder}byteorder" in archive.namelist() else b"little"
-    swap = order.decode() != sys.byteorder
-    return archive.read(pickles[0]), swap, lambda key: archive.read(f"{folder}data/{key}")
+    if order not in (b"little", b"big"):
+        raise NotTensors(f"damaged: the byte order is {ascii(order[:20])}, neither little nor big")
+    return archive.read(pickles[0]), order.decode() != sys.byteorder, lambda key: archive.read(f"{folder}data/{key}")
 
 
 class _Machine:

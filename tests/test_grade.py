@@ -419,6 +419,23 @@ def test_weights_in_safetensors(folder, full):
     assert grade(folder, full).checkpoints[CHECKPOINTS[0]] == "not a safetensors file (SafetensorError)"
 
 
+def test_weights_of_eight_bits(folder, full):
+    (folder / "checkpoints/denoiser.pt").unlink()
+    save_file({"w": torch.ones(5, 2).to(torch.float8_e4m3fn)}, folder / "checkpoints/denoiser.safetensors")
+    assert grade(folder, full).checkpoints[CHECKPOINTS[0]] == "1 tensors, 10 weights"
+
+
+def test_an_error_that_no_reader_foresaw_costs_the_points_of_its_file(folder, full, monkeypatch):
+    def stumble(content):
+        raise MemoryError
+
+    monkeypatch.setattr(submission, "read_tensors", stumble)
+    graded = grade(folder, full)
+    assert graded.points["got"] == 50 and graded.samples == []
+    assert {line.message for line in graded.rubric[6:]} == {"cannot be checked (MemoryError)"}
+    assert set(graded.checkpoints.values()) == {"cannot be checked (MemoryError)"}
+
+
 def test_the_weights_of_an_optimiser_do_not_count(folder, full):
     model = torch.nn.Linear(3, 2)
     optimiser = torch.optim.Adam(model.parameters())

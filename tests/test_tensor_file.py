@@ -328,6 +328,10 @@ HOSTILE = {
     ),
     "keys that collide": (lambda: program(colliding()), "neither text nor a small number but int"),
     "a number of ten thousand digits": (lambda: program(b"I" + b"9" * 10_000 + b"\n."), "damaged|opcode INT"),
+    "an unknown byte order": (
+        lambda: program(tensor() + b".", SIX, **{"a/byteorder": b"middle\x1b"}),
+        r"order is b'middle\\x1b'",
+    ),
     "damaged numbers": (lambda: saved(X).replace(X.numpy().tobytes()[:8], bytes(8), 1), "BadZipFile"),
 }
 
