@@ -209,6 +209,16 @@ def test_scale_1_without_a_classifier_is_the_conditional_predictor_bit_for_bit(y
     assert all(torch.equal(p, q) for p, q in zip(a, b, strict=True))
 
 
+def test_at_scale_0_and_1_the_other_branch_leaves_no_rounding():
+    # eps_uncond + 1 (eps_cond - eps_uncond) would be wrong in the last digits where the two are of different size
+    def predictor(x, t, y=None):
+        return x * (7.3 if y is None else 0.31)
+
+    x = randn(500, 2, generator=stream("x"))
+    for scale, want in ((0.0, predictor(x, 9)), (1.0, predictor(x, 9, 0))):
+        assert torch.equal(ClassifierFreeGuidance(predictor, 0, scale)(x, 9), want)
+
+
 def test_the_default_scale_is_bayes_rule():
     assert ClassifierGuidance(conditional(), classifier(), SCHEDULE, 1).scale == 1
     assert ClassifierFreeGuidance(conditional(), 1).scale == 1
