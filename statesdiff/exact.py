@@ -119,7 +119,7 @@ def tilted_density(ideal: IdealDenoiser, grid: Tensor, t: int, y: int, scale: fl
     log p(y | x_t). scale = 1 is p_t(x | y). At t = 0 the `ideal` needs a jitter.
     """
     log_posterior = ideal.log_posterior(grid, t)
-    labels = labels_of(y, *log_posterior.shape)
+    labels = labels_of(y, *log_posterior.shape).to(grid.device)
     return (ideal.log_density(grid, t) + scale * log_posterior.gather(1, labels[:, None])[:, 0]).softmax(dim=0)
 
 
