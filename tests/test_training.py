@@ -210,6 +210,12 @@ def test_labels_are_never_shown_always_or_four_times_in_five():
         assert len(dropped.unique(dim=0)) == 10  # other rows in every batch
 
 
+@pytest.mark.parametrize(("p_uncond", "drawn"), [(0.0, 0.0), (1.0, 1 - 2**-24)])
+def test_never_and_always_hold_at_both_ends_of_the_uniform_draw(monkeypatch, p_uncond, drawn):
+    monkeypatch.setattr(torch, "rand", lambda n, generator: torch.full((n,), drawn))
+    assert ((labels_shown(p_uncond=p_uncond) == -1) == (p_uncond == 1)).all()
+
+
 @pytest.mark.parametrize("p_uncond", [0.0, 0.5])
 def test_each_point_comes_with_its_own_label(p_uncond):
     clean = NoiseSchedule.linear(T=1, beta_1=1e-8, beta_T=1e-8)  # x_t is x_0 but for 1e-4
