@@ -107,20 +107,26 @@ def test_the_points_by_hand_are_open_and_never_invented(good_grade, folder, full
 
 
 def test_every_number_is_that_of_the_metrics(good_grade):
-    real = states()
-    for y, m in ((None, good_grade.samples[0]), (3, good_grade.samples[4])):
-        x = shuffled(FRESH.x)[:5000] if y is None else FRESH.of_class(y)
-        mine = real.x if y is None else real.of_class(y)
-        other = torch.cdist(mine.double(), mine.double()).fill_diagonal_(9).min(1).values
-        assert (m.label, m.n) == (y, 5000)
-        assert m.nll == pytest.approx(nll(x, real.x)) and m.floor == pytest.approx(nll(mine, real.x))
-        assert m.gap == m.nll - m.floor
-        assert m.distance == pytest.approx(mean_distance(x, mine))
-        assert m.distance_floor == pytest.approx(float(other.mean()))
-        assert m.copies_floor == pytest.approx(float((other <= 1e-4).double().mean()))
-        assert m.coverage == pytest.approx(coverage(x, outline_points(20_000, y)), abs=0.001)
-        assert m.class_accuracy == (None if y is None else class_accuracy(x, y))
-        assert m.duplicates == 0 and m.copies < 0.001
+    y, real = 3, states()
+    x, mine, m = FRESH.of_class(y), real.of_class(y), good_grade.samples[1 + y]
+    other = torch.cdist(mine.double(), mine.double()).fill_diagonal_(9).min(1).values
+    assert (m.file, m.label, m.n) == ("cond_gen_samples_3.pt", y, 5000)
+    assert m.nll == pytest.approx(nll(x, real.x)) and m.floor == pytest.approx(nll(mine, real.x))
+    assert m.gap == m.nll - m.floor
+    assert m.distance == pytest.approx(mean_distance(x, mine))
+    assert m.distance_floor == pytest.approx(float(other.mean()))
+    assert m.copies_floor == pytest.approx(float((other <= 1e-4).double().mean()))
+    assert m.coverage == pytest.approx(coverage(x, outline_points(20_000, y)), abs=0.001)
+    assert m.class_accuracy == class_accuracy(x, y)
+    assert m.duplicates == 0 and m.copies < 0.001
+
+
+def test_the_unconditional_set_is_held_against_all_points(good_grade):
+    m, real = good_grade.samples[0], states()
+    assert (m.label, m.class_accuracy) == (None, None)
+    assert m.floor == pytest.approx(sum(other.floor for other in good_grade.samples[1:]) / 5)  # equally many of each
+    assert m.distance == pytest.approx(mean_distance(POOLED, real.x))
+    assert m.coverage == pytest.approx(coverage(POOLED, outline_points(20_000)), abs=0.001)
 
 
 def test_the_cuts_are_those_of_the_rubric(good_grade):
@@ -161,9 +167,11 @@ def test_the_courses_own_data_can_be_the_reference(folder):
     real = states(seed=3)
     reference = Reference(Dataset(real.x + 1, real.y))
     torch.save(X + 1, folder / CONDITIONAL[2])
+    for name in (UNCONDITIONAL, CONDITIONAL[0], CONDITIONAL[3], CONDITIONAL[4]):
+        (folder / name).unlink()
     graded = grade(folder, reference)
     assert graded.data == "the data given (5,000 points)"
-    m, elsewhere = graded.samples[3], graded.samples[2]
+    elsewhere, m = graded.samples
     assert m.below_2_5 and m.warnings == [] and m.floor == pytest.approx(nll(real.of_class(2), real.x), abs=1e-4)
     assert m.coverage == coverage(X, real.of_class(2))  # of the points: no outline is known
     assert not elsewhere.below_2_5 and "astray" in elsewhere.warnings[1]
@@ -506,10 +514,9 @@ def test_honest_imperfection_is_not_warned_of(full):
 
 
 def test_shares_are_shares(full):
-    half = torch.cat([X[:2500], X[:2500]])
-    assert measure(half.double(), 2, full).duplicates == 0.5
-    copied = torch.cat([X[:4000], states().of_class(2)])
-    assert measure(copied.double(), 2, full).copies == pytest.approx(0.2, abs=0.001)
+    samples = torch.cat([X[:2500], X[:1500], states().of_class(2)])
+    m = measure(samples.double(), 2, full)
+    assert m.duplicates == pytest.approx(0.3) and m.copies == pytest.approx(0.2, abs=0.001)
 
 
 def test_limits_are_enforced_where_they_are_stated(folder, full, monkeypatch):

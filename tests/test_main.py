@@ -243,20 +243,29 @@ def test_grade_prints_the_rubric(submission, capsys):
     assert "without the points by hand                    15 / 85, and 15 by hand" in shown
 
 
-def test_grade_writes_json_beside_the_table_or_instead_of_it(submission, tmp_path, capsys):
-    assert main(["grade", str(submission), "--json", str(tmp_path / "ada.json")]) == 0
-    assert capsys.readouterr().out.startswith("ada, graded against STATES")
-    written = json.loads((tmp_path / "ada.json").read_text(encoding="utf-8"))
-    assert main(["grade", str(submission), "--json", "-"]) == 0
-    assert json.loads(capsys.readouterr().out) == written == json.loads(grade(submission).to_json())
-    assert written["points"] == {"got": 15, "possible": 85, "open": 15}
-
-
-def test_grade_takes_the_courses_own_data(submission, tmp_path, capsys):
-    s = states(300, seed=5)
+@pytest.fixture
+def course_data(tmp_path):
+    """A smaller states.pt, in the course's own format."""
+    s = states(100, seed=5)
     torch.save({"data": s.x, "labels": s.y}, tmp_path / "states.pt")
-    assert main(["grade", str(submission), "--data", str(tmp_path / "states.pt")]) == 0
-    assert capsys.readouterr().out == f"{grade(submission, Reference(s))}\n"
+    return str(tmp_path / "states.pt"), Reference(s)
+
+
+def test_grade_takes_the_courses_own_data(submission, course_data, capsys):
+    path, reference = course_data
+    assert main(["grade", str(submission), "--data", path]) == 0
+    assert capsys.readouterr().out == f"{grade(submission, reference)}\n"
+
+
+def test_grade_writes_json_beside_the_table_or_instead_of_it(submission, course_data, tmp_path, capsys):
+    path, reference = course_data
+    arguments = ["grade", str(submission), "--data", path, "--json"]
+    assert main([*arguments, str(tmp_path / "ada.json")]) == 0
+    assert capsys.readouterr().out.startswith("ada, graded against the data given (500 points)")
+    written = json.loads((tmp_path / "ada.json").read_text(encoding="utf-8"))
+    assert main([*arguments, "-"]) == 0
+    assert json.loads(capsys.readouterr().out) == written == json.loads(grade(submission, reference).to_json())
+    assert len(written["samples"]) == 1 and written["points"]["open"] == 15
 
 
 def test_grade_prints_names_that_the_terminal_cannot_show(tmp_path):
