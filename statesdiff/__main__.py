@@ -14,8 +14,9 @@ from statesdiff.checkpoints import book_classifier, book_denoiser, load_model, s
 from statesdiff.data import load_states, states
 from statesdiff.example import run_programs, write_programs
 from statesdiff.files import write_atomically
-from statesdiff.grade import Reference, grade
+from statesdiff.grade import grade
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
+from statesdiff.measures import Reference
 from statesdiff.models import Classifier, Denoiser
 from statesdiff.recipes import RECIPES, train_recipe
 from statesdiff.rng import randn, stream

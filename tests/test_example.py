@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from statesdiff.example import ORDER, PROGRAMS, run_programs, write_programs
-from statesdiff.grade import Reference, grade
+from statesdiff.grade import grade
+from statesdiff.measures import Reference
 from statesdiff.submission import CHECKPOINTS, CODE, CONDITIONAL, REPORT, UNCONDITIONAL
 
 

@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import save_file
 
 from statesdiff import grade as grading
-from statesdiff import submission
+from statesdiff import measures, submission
 from statesdiff.data import STATE_NAMES, Dataset, outline_points, states
-from statesdiff.grade import Reference, grade, measure
+from statesdiff.grade import grade
+from statesdiff.measures import Reference, measure
 from statesdiff.metrics import class_accuracy, coverage, mean_distance, nll
 from statesdiff.submission import CHECKPOINTS, CODE, CONDITIONAL, REPORT, UNCONDITIONAL, check_folder, clean
 
@@ -543,19 +544,19 @@ def test_the_page_of_the_project_agrees_with_the_grader(good_grade):
     assert points == [40, 10, 15, 10, 25, 100] and sum(points[:-1]) == points[-1]
     [floors] = rows(page, "| | all | Michigan |")
     assert floors[1:] == [f"{m.floor:.3f}" for m in good_grade.samples]
-    assert f"NLL below {grading.PASS}" in page and f"stays below {grading.CLEAN}" in page
+    assert f"NLL below {measures.PASS}" in page and f"stays below {measures.CLEAN}" in page
 
 
 def test_the_page_says_where_warnings_begin():
     found = " ".join(row[0] for row in rows(PROJECT.read_text(encoding="utf-8"), "| A warning is given when"))
     for words in (
-        f"more than {grading.TOO_HIGH:g} above the floor, or more than {-grading.TOO_LOW:g} below",
-        f"less than {grading.WRONG_CLASS:.0%} of the samples of a class",
-        f"less than {grading.UNCOVERED:.0%} of a state is covered",
-        f"less than {grading.SCARCE:g} times its share",
-        f"more than {grading.BLURRED:g} from the nearest real point",
-        f"more than {grading.DUPLICATED:.0%} of the samples repeat",
-        f"at least {grading.COPIED:.0%} more of the samples are copies",
+        f"more than {measures.TOO_HIGH:g} above the floor, or more than {-measures.TOO_LOW:g} below",
+        f"less than {measures.WRONG_CLASS:.0%} of the samples of a class",
+        f"less than {measures.UNCOVERED:.0%} of a state is covered",
+        f"less than {measures.SCARCE:g} times its share",
+        f"more than {measures.BLURRED:g} from the nearest real point",
+        f"more than {measures.DUPLICATED:.0%} of the samples repeat",
+        f"at least {measures.COPIED:.0%} more of the samples are copies",
     ):
         assert words in found, words
 

@@ -15,8 +15,9 @@ from statesdiff import __main__ as cli
 from statesdiff.__main__ import main
 from statesdiff.checkpoints import book_denoiser, load_model, save_model
 from statesdiff.data import standardise, states
-from statesdiff.grade import Reference, grade
+from statesdiff.grade import grade
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
+from statesdiff.measures import Reference
 from statesdiff.models import Classifier, Denoiser, init
 from statesdiff.recipes import train_recipe
 from statesdiff.rng import randn, stream
