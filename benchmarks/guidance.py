@@ -1,6 +1,6 @@
 """Conditional generation, judged: every state, both kinds of guidance, scales from 0 to 8, next to real points.
 
-    python benchmarks/guidance.py            # the table statesdiff/results/guidance.csv, about 10 minutes on one core
+    python benchmarks/guidance.py            # the table statesdiff/results/guidance.csv, about 15 minutes on one core
     python benchmarks/guidance.py --cost     # benchmarks/results/guidance_cost.json: seconds and memory, about 2 minutes
 
 Each row is 5,000 samples of one state by the book's shipped weights through all 500 steps. "ancestral" is `ddpm`,
@@ -30,7 +30,7 @@ from statesdiff.checkpoints import book_classifier, book_denoiser
 from statesdiff.data import STATE_NAMES, outline_points, states
 from statesdiff.files import write_atomically
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
-from statesdiff.metrics import class_accuracy, coverage, interval, mean_distance, nll
+from statesdiff.metrics import class_accuracy, coverage, emd, interval, mean_distance, nll
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import NoisePredictor, ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule
@@ -66,12 +66,12 @@ def judge(x: torch.Tensor, y: int) -> dict[str, float]:
         "accuracy": lambda part: class_accuracy(part, y),
         "coverage": lambda part: coverage(part, outline),
         "distance": lambda part: mean_distance(part, data.of_class(y)),
+        "EMD": lambda part: emd(part, data.of_class(y)),
         "NLL": lambda part: nll(part, data.x),
     }
     row = {}
     for name, metric in metrics.items():
-        row[name] = metric(x)
-        row[f"± {name}"] = interval([metric(part) for part in x.chunk(5)]).half_width
+        row[name], row[f"± {name}"], _ = interval([metric(part) for part in x.chunk(5)])
     return row | {"floor": nll(data.of_class(y), data.x)}
 
 

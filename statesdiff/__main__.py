@@ -27,7 +27,7 @@ from statesdiff.schedule import NoiseSchedule
 def train(args: argparse.Namespace) -> None:
     """Train a recipe and write the checkpoint; an interrupt keeps what has been learnt so far."""
     data = states() if args.data is None else load_states(args.data, standardise_x=args.standardise)
-    if RECIPES[args.recipe].n_classes and len(data.y.unique()) == 1:
+    if RECIPES[args.recipe].labelled and len(data.y.unique()) == 1:
         raise ValueError(f"recipe {args.recipe!r} needs labelled points, all those of {args.data} have the same label")
     schedule = NoiseSchedule.linear()
     model, steps = train_recipe(args.recipe, data.x, schedule, data.y, steps=args.steps, seed=args.seed)

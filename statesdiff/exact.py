@@ -115,8 +115,9 @@ def _by_rows(f: Callable[[Tensor], Tensor], data: Tensor, query: Tensor, varianc
 def tilted_density(ideal: IdealDenoiser, grid: Tensor, t: int, y: int, scale: float) -> Tensor:
     """p_t(x) p(y | x)^scale at the points of a regular grid (G, D), normalised to sum to 1 over them; (G,).
 
-    The density whose gradient guidance of that scale follows at time t: the score of p_t plus scale times the gradient of
-    log p(y | x_t). scale = 1 is p_t(x | y). At t = 0 the `ideal` needs a jitter.
+    Divided by the area of a cell it is the density whose score guidance of that scale follows at time t: the score of p_t
+    plus scale times the gradient of log p(y | x_t). scale = 1 is p_t(x | y). At t = 0 the `ideal` needs a jitter.
+    Raises ValueError for a label that is not among the classes.
     """
     log_posterior = ideal.log_posterior(grid, t)
     labels = labels_of(y, *log_posterior.shape).to(grid.device)

@@ -109,7 +109,9 @@ class Denoiser(NoisyPointNetwork):
     def forward(self, x_t: Tensor, t: int | Tensor, y: int | Tensor | None = None) -> Tensor:
         t = torch.as_tensor(t, device=x_t.device)
         features = self.features(x_t, t)
-        if self.n_classes or y is not None:
+        if y is not None and not self.n_classes:
+            raise ValueError("y was given, but this denoiser was built without classes: n_classes = 0")
+        if self.n_classes:
             features = torch.cat([features, one_hot(-1 if y is None else y, self.n_classes, x_t)], dim=1)
         eps_hat = self.net(features)
         return eps_hat + (t / self.T).to(x_t).expand(len(x_t))[:, None] * x_t if self.skip else eps_hat

@@ -13,14 +13,14 @@ from statesdiff.training import DrawTime, Step, low_noise_t, train_classifier, t
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network and how to train it; with `n_classes` it is trained on labelled points."""
+    """A network and how to train it; `labelled` if it is trained on points with labels."""
 
     build: Callable[..., Denoiser | Classifier]
     steps: int
     lr: float
     draw_t: DrawTime
     batch_size: int = 512
-    n_classes: int = 0
+    labelled: bool = False
     train: Callable[..., Iterator[Step]] = train_denoiser
 
 
@@ -30,9 +30,9 @@ RECIPES = {
     # Better inputs and more low-noise steps: sharper in a third of the time (benchmarks/time_to_quality.py).
     "fourier": Recipe(Denoiser.fourier, steps=4000, lr=8e-3, draw_t=low_noise_t),
     # The same network told the label, four times out of five: for classifier-free guidance.
-    "conditional": Recipe(Denoiser.fourier, steps=4000, lr=8e-3, draw_t=low_noise_t, n_classes=5),
+    "conditional": Recipe(Denoiser.fourier, steps=4000, lr=8e-3, draw_t=low_noise_t, labelled=True),
     # The project's classifier, for classifier guidance: large batches, since it is its gradient that will be used.
-    "classifier": Recipe(Classifier, 4000, 3e-3, uniform_t, batch_size=2048, n_classes=5, train=train_classifier),
+    "classifier": Recipe(Classifier, 4000, 3e-3, uniform_t, batch_size=2048, labelled=True, train=train_classifier),
 }
 
 
@@ -52,15 +52,15 @@ def train_recipe(
     if name not in RECIPES:
         raise ValueError(f"recipe must be one of {sorted(RECIPES)}, got {name!r}")
     recipe = RECIPES[name]
-    if recipe.n_classes and y is None:
+    if recipe.labelled and y is None:
         raise ValueError(f"recipe {name!r} needs labels y, one a point")
-    labelled = {"n_classes": recipe.n_classes} if recipe.n_classes else {}
-    model = init(recipe.build, D=x_0.shape[1], T=schedule.T, **labelled, generator=stream("init", seed))
+    classes = {"n_classes": int(y.max()) + 1} if recipe.labelled else {}
+    model = init(recipe.build, D=x_0.shape[1], T=schedule.T, **classes, generator=stream("init", seed))
     options = {
-        "steps": steps or recipe.steps,
+        "steps": recipe.steps if steps is None else steps,
         "batch_size": recipe.batch_size,
         "lr": recipe.lr,
         "draw_t": recipe.draw_t,
         "generator": stream("train", seed),
     }
-    return model, recipe.train(model, x_0, schedule, y if recipe.n_classes else None, **options)
+    return model, recipe.train(model, x_0, schedule, y if recipe.labelled else None, **options)
