@@ -171,7 +171,7 @@ def test_labels_cost_one_row_of_weights_each():
 
 @pytest.mark.parametrize("y", [3, -2, torch.tensor([0, 3]), torch.tensor([-2, 0])])
 def test_a_label_outside_the_classes_is_refused(y):
-    with pytest.raises(ValueError, match=r"built without classes -1\.\.2, got"):
+    with pytest.raises(ValueError, match=r"y must lie in -1\.\.2, got"):
         small(n_classes=3)(torch.zeros(2, 2), 1, y)
 
 
