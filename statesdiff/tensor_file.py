@@ -199,8 +199,6 @@ class _Machine:
             return torch.empty(0, dtype=dtype)
         if self.swap:
             raw = np.frombuffer(raw, np.uint8).reshape(-1, dtype.itemsize)[:, ::-1].tobytes()
-        if dtype == torch.bool:  # any byte may stand in the file, 0 and 1 in a bool
-            return torch.frombuffer(bytearray(raw), dtype=torch.uint8) != 0
         return torch.frombuffer(bytearray(raw), dtype=dtype)
 
     def spend(self, n_bytes: int) -> None:
