@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 
 from statesdiff import plotting
 from statesdiff.data import STATE_NAMES, outlines, states
@@ -21,6 +21,7 @@ HELPERS = {
     "heatmap": lambda ax=None: plotting.heatmap(lambda x: x.sum(1), ax, title="title", n=8),
     "arrows": lambda ax=None: plotting.arrows(X, -X, ax, title="title"),
     "trajectories": lambda ax=None: plotting.trajectories([X, X / 2], Y, ax, title="title"),
+    "class_map": lambda ax=None: plotting.class_map(lambda x: x @ torch.ones(2, 5), ax, title="title", n=8),
 }
 
 
@@ -173,3 +174,25 @@ def test_trajectories_follow_the_first_points():
 def test_trajectories_of_fewer_points_than_the_default(y):
     ax = plotting.trajectories([X[:9], X[:9] / 2], y)
     assert len(ax.lines) == 9
+
+
+def test_class_map_blends_the_colours_of_the_states_by_probability() -> None:
+    palette = np.array([to_rgb(colour) for colour in plotting.STATE_COLOURS.values()])
+
+    def certain_of_ohio_on_the_right(x: torch.Tensor) -> torch.Tensor:
+        logits = torch.zeros(len(x), 5)
+        logits[x[:, 0] > 0, 2] = 100.0
+        return logits
+
+    ax = plotting.class_map(certain_of_ohio_on_the_right, n=20, title="map")
+    image = np.asarray(ax.images[0].get_array())
+    assert image.shape == (20, 20, 3) and ax.get_title() == "map"
+    np.testing.assert_allclose(image[:, 10:], np.broadcast_to(palette[2], (20, 10, 3)), atol=1e-6)
+    np.testing.assert_allclose(image[:, :10], np.broadcast_to(palette.mean(0), (20, 10, 3)), atol=1e-6)
+
+
+def test_class_map_puts_north_at_the_top() -> None:
+    ax = plotting.class_map(lambda x: torch.where(x[:, 1:] > 0, 100.0, 0.0) * torch.eye(5)[1], n=10)
+    image = np.asarray(ax.images[0].get_array())
+    assert ax.images[0].origin == "lower"
+    np.testing.assert_allclose(image[-1, 0], to_rgb(list(plotting.STATE_COLOURS.values())[1]), atol=1e-6)
