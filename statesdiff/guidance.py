@@ -35,7 +35,8 @@ class ClassifierGuidance:
 
     Dhariwal & Nichol 2021, algorithm 2 (arXiv:2105.05233). predictor(x_t, t) -> eps_hat (B, D), unconditional;
     classifier(x_t, t) -> logits (B, K); y one label or one a sample. scale multiplies the gradient: 0 leaves the
-    predictor as it is, bit for bit, 1 is Bayes' rule. In the convention of w, scale = 1 + w.
+    predictor as it is, bit for bit, 1 is Bayes' rule. In the convention of w, scale = 1 + w; on a predictor that is
+    conditional already, scale counts like w.
     Raises ValueError if the two were built for another T than the schedule, or for a scale that is not finite.
     """
 
