@@ -67,6 +67,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=list(STEPS), help="default: all")
     parser.add_argument("--folder", type=Path, default=PACKAGE)
     args = parser.parse_args()
+    if unknown := set(args.names) - set(STEPS):
+        parser.error(f"names must be of {sorted(STEPS)}, got {sorted(unknown)}")
     torch.set_num_threads(1)  # sums depend on the number of threads
     schedule = NoiseSchedule.linear(T=500)
     rows = [ROW.format("", "NLL", "gap", "distance", "samples")]
