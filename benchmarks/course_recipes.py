@@ -168,7 +168,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Train what is asked for, or print the table."""
     args = parser().parse_args(argv)
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # weight decay sends idle weights there, and processors multiply them ten times slower
+    # weight decay turns idle weights into denormal numbers, which processors multiply ten times slower
+    torch.set_flush_denormal(True)
     if args.what == "table":
         print(table(args.folder))
         return
