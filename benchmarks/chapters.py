@@ -10,7 +10,6 @@ the book's first page (book/run_times.md), and into the cell tagged `run-time` o
 import argparse
 import json
 import os
-import platform
 import re
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import nbformat
 import torch
+from hardware import processors
 
 from statesdiff.files import write_atomically
 
@@ -38,12 +38,6 @@ def measure(path: Path) -> dict[str, float]:
     seconds = time.perf_counter() - start
     peak = re.search(r"VmHWM:\s+(\d+) kB", notebook.cells[-1].outputs[0].text)
     return {"seconds": round(seconds, 1), "MiB": round(int(peak[1]) / 1024)}
-
-
-def cpu() -> str:
-    """The processor's name as the kernel reports it, and the number of cores."""
-    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
 
 
 def title(path: Path) -> str:
@@ -76,7 +70,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, default=sorted((ROOT / "notebooks").glob("*.ipynb")))
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"chapters": {}}
-    results |= {"command": "python benchmarks/chapters.py", "machine": cpu(), "torch": torch.__version__}
+    results |= {
+        "command": "python benchmarks/chapters.py",
+        "machine": f"{processors()[0]}, {os.cpu_count()} cores",
+        "torch": torch.__version__,
+    }
     for path in parser.parse_args().notebooks:
         row = results["chapters"][path.name] = measure(path.resolve())
         stamp(path, row)

@@ -38,6 +38,7 @@ import pandas as pd
 import torch
 from course_rows import METRICS, SCHEDULE, Row, ancestral, judge, solutions
 from course_training import RECIPES, Training
+from hardware import processors
 
 from statesdiff.data import STATE_NAMES, states
 from statesdiff.files import write_atomically
@@ -65,11 +66,8 @@ def train(training: Training, epochs: int, judge_every: int = 10) -> None:
 
 def machine() -> dict[str, str]:
     """Where a row was made: processor, versions."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    processor = (names or [platform.processor()])[0]
-    return {"machine": f"{processor}, one thread", "python": platform.python_version(), "torch": torch.__version__}
+    versions = {"python": platform.python_version(), "torch": torch.__version__}
+    return {"machine": f"{processors()[0]}, one thread"} | versions
 
 
 def update(rows: dict[str, Row | None], result: Path) -> dict[str, dict]:

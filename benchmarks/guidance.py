@@ -24,6 +24,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from hardware import processors
 from tqdm.auto import tqdm
 
 from statesdiff.checkpoints import book_classifier, book_denoiser
@@ -87,17 +88,10 @@ def write(rows: list[dict]) -> None:
     """The table, with the command that makes it, the versions and the machine."""
     about = [
         f"python benchmarks/guidance.py: {N} samples a row",
-        f"PyTorch {torch.__version__.split('+')[0]}, Python {platform.python_version()}, one thread of {cpu()}",
+        f"PyTorch {torch.__version__.split('+')[0]}, Python {platform.python_version()}, one thread of {processors()[0]}",
     ]
     text = "".join(f"# {line}\n" for line in about) + pd.DataFrame(rows).to_csv(index=False, float_format="%.5g")
     write_atomically(TABLE, lambda path: path.write_text(text))
-
-
-def cpu() -> str:
-    """The processor's name, if the system tells it."""
-    info = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def make_table() -> None:
@@ -142,7 +136,7 @@ def make_cost() -> None:
             median = {key: sorted(run[key] for run in runs)[1] for key in ("seconds", "MiB")}
             rows.append({"guidance": kind, "n": N, "steps": steps, "threads": threads} | median)
             print(rows[-1], flush=True)
-    about = {"machine": f"{cpu()}, {os.cpu_count()} cores", "torch": torch.__version__, "median of": 3}
+    about = {"machine": f"{processors()[0]}, {os.cpu_count()} cores", "torch": torch.__version__, "median of": 3}
     write_atomically(COST, lambda path: path.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n"))
 
 

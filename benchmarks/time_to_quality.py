@@ -33,6 +33,7 @@ from pathlib import Path
 
 import torch
 import toy_smalldiffusion as toy
+from hardware import processors
 
 from statesdiff.data import states
 from statesdiff.files import write_atomically
@@ -55,10 +56,8 @@ BUDGETS = {  # steps of the optimiser
 
 def machine() -> dict[str, str | int]:
     """Processor and number of cores."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return {"processor": (names or [platform.processor()])[0], "cores": len(names) or 1, "threads_used": 1}
+    names = processors()
+    return {"processor": names[0], "cores": len(names), "threads_used": 1}
 
 
 def versions() -> dict[str, str]:
