@@ -16,3 +16,12 @@ settings.load_profile("fixed")
 def _close_figures():
     yield
     plt.close("all")
+
+
+@pytest.fixture(autouse=True)
+def _processor_left_as_it_was():
+    """Flushed denormals belong to the whole thread: left on, they fail whichever test comes next."""
+    yield
+    left = torch.tensor(1e-39).mul(1.0).item()
+    torch.set_flush_denormal(False)
+    assert left > 0, "this test left denormal numbers flushed to zero"

@@ -14,7 +14,16 @@ from statesdiff.exact import IdealDenoiser, bayes_loss, loss_per_t
 from statesdiff.models import Classifier, Denoiser, init
 from statesdiff.rng import randn, stream
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.training import Step, cosine_decay, low_noise_t, one_cycle, train_classifier, train_denoiser, uniform_t
+from statesdiff.training import (
+    Step,
+    cosine_decay,
+    denormals_flushed,
+    low_noise_t,
+    one_cycle,
+    train_classifier,
+    train_denoiser,
+    uniform_t,
+)
 
 SCHEDULE = NoiseSchedule.linear(T=20, beta_1=0.01, beta_T=0.4)
 DATA = randn(50, 2, generator=stream("data"))
@@ -484,3 +493,23 @@ def test_a_classifier_for_another_T_or_on_no_points_is_refused():
 def test_a_share_that_is_no_probability_is_refused(p_uncond):
     with pytest.raises(ValueError, match="p_uncond must be a probability, got"):
         next(train_denoiser(small(n_classes=3), DATA, SCHEDULE, LABELS, p_uncond=p_uncond))
+
+
+# Denormal numbers
+
+
+def smallest_left():
+    return torch.tensor(1e-39).mul(1.0).item()
+
+
+def test_denormals_are_flushed_inside_and_come_back():
+    assert smallest_left() > 0
+    with denormals_flushed():
+        assert smallest_left() == 0
+        with denormals_flushed():
+            pass
+        assert smallest_left() == 0, "an inner block ended the outer one"
+    assert smallest_left() > 0
+    with pytest.raises(KeyError), denormals_flushed():
+        raise KeyError
+    assert smallest_left() > 0
