@@ -107,14 +107,62 @@ class Denoiser(NoisyPointNetwork):
         return cls(D, T, (128, 128, 128), "relu", *FREQUENCIES, skip=True, n_classes=n_classes)
 
     def forward(self, x_t: Tensor, t: int | Tensor, y: int | Tensor | None = None) -> Tensor:
-        t = torch.as_tensor(t, device=x_t.device)
-        features = self.features(x_t, t)
+        eps_hat = self.net(self.inputs(x_t, t, y))
+        return eps_hat + self.first_guess(x_t, t) if self.skip else eps_hat
+
+    def inputs(self, x_t: Tensor, t: int | Tensor, y: int | Tensor | None = None) -> Tensor:
+        """All that the first layer sees, the label included, (B, inputs of the first layer)."""
         if y is not None and not self.n_classes:
             raise ValueError("y was given, but this denoiser was built without classes: n_classes = 0")
-        if self.n_classes:
-            features = torch.cat([features, one_hot(-1 if y is None else y, self.n_classes, x_t)], dim=1)
-        eps_hat = self.net(features)
-        return eps_hat + (t / self.T).to(x_t).expand(len(x_t))[:, None] * x_t if self.skip else eps_hat
+        features = self.features(x_t, torch.as_tensor(t, device=x_t.device))
+        return torch.cat([features, self.label(-1 if y is None else y, x_t)], dim=1) if self.n_classes else features
+
+    def label(self, y: int | Tensor, x_t: Tensor) -> Tensor:
+        """How the labels enter, (B, n_classes): one-hot, no label (-1) as zeros."""
+        return one_hot(y, self.n_classes, x_t)
+
+    def first_guess(self, x_t: Tensor, t: int | Tensor) -> Tensor:
+        """(t / T) x_t, what the network's output is added to if there is a skip connection, (B, D)."""
+        return (torch.as_tensor(t, device=x_t.device) / self.T).to(x_t).expand(len(x_t))[:, None] * x_t
+
+
+class SinusoidalDenoiser(Denoiser):
+    """The toy-set homework's noise predictor, for its tables: x_t beside 16 sines and cosines of t, without t_bar.
+
+    t enters as in the Transformer, sin(t / 10000^(i/7)) and cos for i = 0..7 (Vaswani et al. 2017, section 3.5), and so
+    does the label, no label as zeros. A linear layer of `project` units without activation comes first (0: none), then
+    `hidden` layers with it. Called as a `Denoiser` is; x_t (B, D), t in 0..T -> (B, D).
+    """
+
+    def __init__(
+        self,
+        D: int = 2,
+        T: int = 200,
+        hidden: tuple[int, ...] = (128,) * 5,
+        activation: str = "relu",
+        n_classes: int = 0,
+        project: int = 128,
+    ) -> None:
+        nn.Module.__init__(self)
+        self.D, self.T, self.skip, self.n_classes = D, T, False, n_classes
+        n_in = D + (32 if n_classes else 16)
+        first = [nn.Linear(n_in, project)] if project else []
+        self.net = nn.Sequential(*first, *mlp([project or n_in, *hidden, D], activation))
+
+    def features(self, x: Tensor, t: Tensor) -> Tensor:
+        if x.ndim != 2 or x.shape[1] != self.D:
+            raise ValueError(f"x_t must have shape (B, {self.D}), got {tuple(x.shape)}")
+        return torch.cat([x, sinusoids(t, x)], dim=1)
+
+    def label(self, y: int | Tensor, x_t: Tensor) -> Tensor:
+        labels = labels_of(y, len(x_t), self.n_classes, lowest=-1).to(x_t.device)
+        return sinusoids(labels, x_t) * (labels >= 0)[:, None].to(x_t)
+
+
+def sinusoids(v: Tensor, x: Tensor) -> Tensor:
+    """sin and cos of v / 10000^(i/7), i = 0..7: v a number, one or one a row of x (B, ...) -> (B, 16) in x's dtype."""
+    frequencies = tuple(10_000 ** (-i / 7) for i in range(8))
+    return sin_cos(v.to(x).expand(len(x))[:, None], frequencies)
 
 
 class Classifier(NoisyPointNetwork):

@@ -1,18 +1,19 @@
 """Training a denoiser or a classifier: a generator that yields a small record after every step of the optimiser."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from statesdiff.rng import randn
 from statesdiff.schedule import NoiseSchedule, check_T
 
 DrawTime = Callable[[int, int, torch.Generator | None], Tensor]
 LearningRate = Callable[[torch.optim.Optimizer, float, int], LRScheduler]
+Optimiser = Callable[[Iterable[Tensor], float], torch.optim.Optimizer]
 
 
 class Step(NamedTuple):
@@ -33,6 +34,11 @@ def low_noise_t(T: int, n: int, generator: torch.Generator | None = None) -> Ten
     return (T * (1 - torch.rand(n, generator=generator)) ** 3).ceil().long().clamp(1, T)
 
 
+def constant(optimiser: torch.optim.Optimizer, lr: float, steps: int) -> LRScheduler:
+    """lr from the first step to the last."""
+    return ConstantLR(optimiser, factor=1.0)
+
+
 def one_cycle(optimiser: torch.optim.Optimizer, lr: float, steps: int) -> LRScheduler:
     """Warm up to lr over the first 30% of the steps, then anneal to almost nothing (Smith & Topin 2018)."""
     return OneCycleLR(optimiser, max_lr=lr, total_steps=steps + 1)
@@ -41,6 +47,16 @@ def one_cycle(optimiser: torch.optim.Optimizer, lr: float, steps: int) -> LRSche
 def cosine_decay(optimiser: torch.optim.Optimizer, lr: float, steps: int) -> LRScheduler:
     """Half a cosine from lr down to zero (Loshchilov & Hutter 2017)."""
     return CosineAnnealingLR(optimiser, T_max=steps)
+
+
+def adam_w(parameters: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:
+    """The book's optimiser: AdamW (Loshchilov & Hutter 2019), its second moment averaged over about 100 steps."""
+    return torch.optim.AdamW(parameters, lr=lr, betas=(0.9, 0.99), fused=True)
+
+
+def adam(parameters: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:
+    """Adam as it comes (Kingma & Ba 2015): no weight decay, the second moment averaged over about 1,000 steps."""
+    return torch.optim.Adam(parameters, lr=lr, fused=True)
 
 
 @contextmanager
@@ -135,7 +151,7 @@ def _optimise(
 ) -> Iterator[Step]:
     if steps < 1 or batch_size < 1 or not 0 < lr < float("inf"):
         raise ValueError(f"steps and batch_size must be >= 1 and lr > 0, got {steps}, {batch_size}, {lr}")
-    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.99), fused=True)
+    optimiser = adam_w(model.parameters(), lr)
     lr_schedule = rate(optimiser, lr, steps)
     for step in range(1, steps + 1):
         loss = loss_of_batch()
