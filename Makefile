@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/installed
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
-CODE := $(wildcard statesdiff tests tools benchmarks book/_ext)
+CODE := $(wildcard conftest.py statesdiff tests tools benchmarks book/_ext)
 PAGE := _build/html/index.html
 
 .PHONY: book test lab notebooks clean
@@ -14,11 +14,17 @@ book: $(READY)
 	@$(BIN)/jupyter-book build . -q -W -n --keep-going >/dev/null || { rm -rf _build/.doctrees; exit 1; }
 	@echo "The book is built. Open $(CURDIR)/$(PAGE)"
 
+# Whole files go to two workers, in order: the slow ones come early, and a notebook keeps its kernel.
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# One thread each: two workers with two threads each would wait for one another.
+test: export OMP_NUM_THREADS = 1
 test: $(READY)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
-	$(BIN)/python -m pytest --cov=statesdiff --cov-report=term-missing:skip-covered --cov-fail-under=95
-	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS))
+	$(PYTEST) --cov=statesdiff --cov-report=term-missing:skip-covered --cov-fail-under=95
+	$(if $(NOTEBOOKS),$(PYTEST) --nbval-lax --nbval-cell-timeout=300 $(NOTEBOOKS))
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
@@ -27,7 +33,7 @@ notebooks: $(READY)
 	$(BIN)/python tools/run_notebooks.py
 
 clean:
-	rm -rf .venv _build *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv _build *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # pip first: a recent one installs a third faster than those that come with older Pythons.

@@ -1,6 +1,8 @@
-"""What every chapter keeps to, read off the notebook files; and its sliders, run in a kernel."""
+"""What every chapter keeps to, read off the notebook files; and how nbval comes to move the sliders."""
 
 import re
+import shutil
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -10,10 +12,10 @@ import pytest
 import yaml
 from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-import run_notebooks  # noqa: E402
+from statesdiff.widgets import explore
+from tests.sliders import exercise_sliders
 
+ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 CHECKED = ("# NBVAL_CHECK_OUTPUT", "nbval-check-output")
@@ -136,61 +138,82 @@ def test_some_output_is_compared(notebook: NotebookNode) -> None:
     assert any(CHECKED[0] in cell.source or CHECKED[1] in tags(cell) for cell in code_cells(notebook))
 
 
-RECORD = """
-from statesdiff import widgets as _widgets
-_explore, _explored = _widgets.explore, []
-_widgets.explore = lambda f, **sliders: _explored.append((f, sliders))
-"""
-
-# Each slider goes to both ends and the middle while the others rest where they start.
-REPLAY = """
-def _exercise_sliders():
-    import matplotlib.pyplot as plt
-
-    assert _explored, "this notebook has no slider"
-    for number, (f, sliders) in enumerate(_explored, start=1):
-        controls = dict(zip(sliders, _explore(f, **sliders).children))
-        start = {name: control.value for name, control in controls.items()}
-        for name, control in controls.items():
-            options = getattr(control, "options", None)
-            ends = (options[0], options[-1]) if options else (control.min, control.max)
-            middle = options[len(options) // 2] if options else control.value
-            for value in (ends[0], middle, ends[1]):
-                try:
-                    f(**{**start, name: value})
-                except Exception as error:
-                    message = f"explore call {number}, slider {name} at {value!r}: {type(error).__name__}: {error}"
-                    raise RuntimeError(message) from error
-                finally:
-                    plt.close("all")
-
-_exercise_sliders()
-"""
+# Sliders: nbval moves them, with the plugin in tests/sliders.py
 
 
-def run_sliders(notebook: NotebookNode, folder: Path) -> None:
-    """Run the notebook with every slider's function called at both ends and the middle. Raises where a cell does."""
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(RECORD))
-    notebook.cells.append(nbformat.v4.new_code_cell(REPLAY))
-    run_notebooks.execute(notebook, folder)
+def test_each_slider_goes_to_both_ends_and_the_middle_while_the_others_rest() -> None:
+    seen = []
+    widget = explore(lambda t, name: seen.append((t, name)), t=(0, 10), name=["a", "b", "c", "d"])
+    seen.clear()
+    exercise_sliders([widget])
+    assert seen == [(0, "a"), (5, "a"), (10, "a"), (5, "a"), (5, "c"), (5, "d")]
 
 
-def test_sliders_work_at_both_ends_and_the_middle(path: Path, notebook: NotebookNode) -> None:
-    run_sliders(notebook, path.parent)
+def inverse(t: float, shift: float = 0) -> float:
+    """Fails where t and the shift agree, and nowhere else."""
+    return 1 / (t - shift)
 
 
 @pytest.mark.parametrize(
-    ("source", "complaint"),
+    ("specs", "complaint"),
     [
-        ("x = 1", "AssertionError.*: this notebook has no slider"),
-        (
-            "explore(lambda k: k, k=['a', 'b'])\nexplore(lambda t: 1 / (t - 2), t=(0, 4))",
-            "explore call 2, slider t at 2: ZeroDivisionError: division by zero",
-        ),
+        ([{"t": (0, 4)}], "inverse: slider t at 0: ZeroDivisionError: division by zero"),
+        ([{"t": (-2, 2)}], "inverse: slider t at 0: "),
+        ([{"t": (-4, 0)}], "inverse: slider t at 0: "),
+        ([{"t": [1, 2, 0]}], "inverse: slider t at 0: "),
+        ([{"t": (1, 3), "shift": (0.5, 2.0)}], r"inverse: slider shift at 2\.0: "),
+        ([{"t": (1, 3)}, {"t": (0.0, 1.0)}], r"inverse: slider t at 0\.0: "),
     ],
-    ids=["no slider", "fails in the middle"],
+    ids=["low end", "middle", "high end", "menu", "second slider", "second widget"],
 )
-def test_a_broken_slider_is_named(source: str, complaint: str, tmp_path: Path) -> None:
-    cell = nbformat.v4.new_code_cell("from statesdiff.widgets import explore\n" + source)
-    with pytest.raises(Exception, match=complaint):
-        run_sliders(nbformat.v4.new_notebook(cells=[cell]), tmp_path)
+def test_a_broken_slider_is_named(specs: list[dict], complaint: str) -> None:
+    with pytest.raises(RuntimeError, match=complaint):
+        exercise_sliders([explore(inverse, **sliders) for sliders in specs])
+
+
+SOURCES = {
+    "none": "# NBVAL_CHECK_OUTPUT\nprint(2)",
+    "sound": "from statesdiff.widgets import explore\nexplore(lambda t: print(t, file=open('calls', 'a')), t=(0, 4))",
+    "broken": "from statesdiff.widgets import explore\nexplore(lambda t: 1 / t, t=(0, 4))",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three notebooks of one cell, said to have printed 1, and the file that makes pytest move sliders."""
+    folder = tmp_path_factory.mktemp("chapters")
+    for name, source in SOURCES.items():
+        printed = nbformat.v4.new_output("stream", text="1\n")
+        cell = nbformat.v4.new_code_cell(source, execution_count=1, outputs=[printed])
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / f"{name}.ipynb")
+    shutil.copy(ROOT / "conftest.py", folder)
+    (folder / "pytest.ini").touch()
+    return folder
+
+
+def run_nbval(*arguments: str) -> str:
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--color=no", "-p", "no:cacheprovider", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return re.sub(r"\x1b\[[\d;]*m", "", done.stdout)
+
+
+def test_nbval_compares_cells_and_moves_sliders_in_one_run(folder: Path) -> None:
+    report = run_nbval("-rA", str(folder))
+    found = re.findall(r"^(PASSED|FAILED) (?:.*/)?(\w+)\.ipynb::([\w ]+?)(?: - .*)?$", report, re.MULTILINE)
+    assert sorted(found) == [
+        ("FAILED", "broken", "sliders"),
+        ("FAILED", "none", "Cell 0"),
+        ("FAILED", "none", "sliders"),
+        ("PASSED", "broken", "Cell 0"),
+        ("PASSED", "sound", "Cell 0"),
+        ("PASSED", "sound", "sliders"),
+    ], report
+    assert "RuntimeError: <lambda>: slider t at 0: ZeroDivisionError: division by zero" in report
+    assert "AssertionError: this notebook has no slider" in report and "Cell outputs differ" in report
+    assert (folder / "calls").read_text().split() == ["2", "0", "2", "4"]  # shown, then moved
+
+
+def test_the_sliders_of_every_chapter_are_moved() -> None:
+    items = run_nbval("--collect-only", *map(str, NOTEBOOKS)).split("\n\n")[0].splitlines()
+    last = {item.partition("::")[0]: item.partition("::")[2] for item in items}
+    assert last == {f"notebooks/{path.name}": "sliders" for path in NOTEBOOKS}
