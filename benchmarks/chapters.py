@@ -17,9 +17,9 @@ from pathlib import Path
 
 import nbformat
 import torch
-from hardware import processors
 
 from statesdiff.files import write_atomically
+from statesdiff.results import processors
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tools"))

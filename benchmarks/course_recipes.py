@@ -38,11 +38,11 @@ import pandas as pd
 import torch
 from course_rows import METRICS, SCHEDULE, Row, ancestral, judge, solutions
 from course_training import RECIPES, Training
-from hardware import processors
 
 from statesdiff.data import STATE_NAMES, states
 from statesdiff.files import write_atomically
 from statesdiff.models import Denoiser
+from statesdiff.results import processors
 from statesdiff.rng import stream
 from statesdiff.training import denormals_flushed
 

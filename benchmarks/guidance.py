@@ -24,7 +24,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from hardware import processors
 from tqdm.auto import tqdm
 
 from statesdiff.checkpoints import book_classifier, book_denoiser
@@ -32,6 +31,7 @@ from statesdiff.data import STATE_NAMES, outline_points, states
 from statesdiff.files import write_atomically
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
 from statesdiff.metrics import class_accuracy, coverage, emd, interval, mean_distance, nll
+from statesdiff.results import processors
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import NoisePredictor, ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule

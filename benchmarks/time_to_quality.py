@@ -33,12 +33,12 @@ from pathlib import Path
 
 import torch
 import toy_smalldiffusion as toy
-from hardware import processors
 
 from statesdiff.data import states
 from statesdiff.files import write_atomically
 from statesdiff.metrics import mean_distance, nll
 from statesdiff.recipes import RECIPES, train_recipe
+from statesdiff.results import processors
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddpm, last
 from statesdiff.schedule import NoiseSchedule

@@ -1,7 +1,8 @@
-"""The command line: `statesdiff train`, `sample` and `grade`, also as `python -m statesdiff`."""
+"""The command line: `statesdiff train`, `sample`, `ablate`, `grade`, `submission`, also as `python -m statesdiff`."""
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,9 +20,12 @@ from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
 from statesdiff.measures import Reference
 from statesdiff.models import Classifier, Denoiser
 from statesdiff.recipes import RECIPES, train_recipe
+from statesdiff.results import write
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import NoisePredictor, ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule
+from statesdiff.studies import STUDIES
+from statesdiff.sweep import sweep
 
 
 def train(args: argparse.Namespace) -> None:
@@ -92,6 +96,17 @@ def submission(args: argparse.Namespace) -> None:
     print(args.folder)
 
 
+def ablate(args: argparse.Namespace) -> None:
+    """Run a study of the book and write its table; interrupted, it goes on where it was when it is called again."""
+    study = STUDIES[args.study]
+    configs, seeds = (study.configs(), 5) if args.full else (study.quick(), 2)
+    start, seeds = time.perf_counter(), args.seeds or seeds
+    table = sweep(configs, seeds, folder=args.folder, workers=args.workers)
+    command = f"statesdiff ablate {args.study}{' --full' if args.full else ''} --seeds {seeds}"
+    seconds = time.perf_counter() - start
+    print(write(table, args.out or Path(f"{args.study}.csv"), f"{command}: {study.about}; {seconds:.0f} s"))
+
+
 def _write(x: Tensor, path: Path) -> None:
     if path.suffix == ".pt":
         torch.save(x, path)
@@ -149,6 +164,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=_output(".npy", ".pt"), default="samples.npy")
     p.set_defaults(run=sample)
+
+    p = commands.add_parser("ablate", help="run one of the book's ablations and write its table")
+    p.add_argument("study", choices=STUDIES, metavar="NAME", help=", ".join(STUDIES))
+    p.add_argument("--full", action="store_true", help="as in the book; default: a tenth of the epochs and 2 seeds")
+    p.add_argument("--seeds", type=_count, help="how many; default: 5 with --full, else 2")
+    p.add_argument("--workers", type=_count, help="how many threads; default: all processors")
+    p.add_argument("--folder", type=Path, default=Path("ablations"), help="keeps what is finished; default: ablations")
+    p.add_argument("--out", type=_output(".csv"), help="default: NAME.csv")
+    p.set_defaults(run=ablate)
 
     p = commands.add_parser("grade", help="grade a submission of the course project; nothing in it is run")
     p.add_argument("folder", metavar="DIR", help="the folder that holds code, outputs and checkpoints")

@@ -96,6 +96,16 @@ def _train(jobs: list[Job], stack: "Stack") -> Iterator[list[float]]:
                 return
 
 
+def memory(job: Job) -> int:
+    """An upper bound of the bytes that one job takes in an ensemble, its data apart."""
+    weights = sum(p.numel() for p in job.model.parameters())
+    widths = [m.in_features for m in job.model.net if isinstance(m, nn.Linear)] + [job.model.D]
+    points = max(POINTS, job.batch_size)
+    block = points * (3 * widths[0] + 6 * job.model.D)  # made, stacked, and one in passing
+    batch = 4 * job.batch_size * sum(widths)  # what the layers say, before and after the activation, and its gradients
+    return 4 * (7 * weights + block + batch)  # the model's, the stack's, gradients twice, two moments, one in passing
+
+
 def noisy_blocks(job: Job) -> Iterator[tuple[Tensor, Tensor]]:
     """What the net is shown and what it should answer, for several batches at once: (n, inputs), (n, D), for ever.
 

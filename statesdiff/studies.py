@@ -1,0 +1,179 @@
+"""The book's ablations by name: what each varies, from a quick look to the committed tables."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import product
+
+from scipy.optimize import brentq
+
+from statesdiff.configs import Config
+from statesdiff.judging import Sampling
+from statesdiff.schedule import SCHEDULES, NoiseSchedule
+
+FIVE_SETS = ("moons", "circles", "blobs", "manycircles", "helix")
+TIMES = (10, 50, 100, 150, 200, 500)
+RANGES = ((1e-4, 0.02), (1e-3, 0.2), (1e-5, 0.002), (1e-5, 0.02), (1e-4, 0.2), (1e-5, 0.2))
+SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
+EPOCHS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+LINEAR = {"schedule": "linear", "beta_1": 1e-4, "beta_T": 0.02}
+# The second homework: its network's size is not given for every table; this is the largest of its three.
+SURFACE = Config(
+    data="sine",
+    scale="standard",
+    T=50,
+    schedule="linear",
+    beta_1=1e-5,
+    beta_T=1.28e-2,
+    network="sinusoidal",
+    hidden=(64, 128, 128),
+    batch_size=1024,
+)
+SURFACES = ("sine", "helix")
+# The book's way on STATES, small enough to be trained a few hundred times.
+STATES = Config(
+    data="states",
+    T=500,
+    **LINEAR,
+    network="fourier",
+    hidden=(128,) * 3,
+    epochs=200,
+    batch_size=64,
+    lr=2e-3,
+    lr_schedule="one cycle",
+    optimiser="adamw",
+    draw_t="low noise",
+)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared, in one sentence, and what makes the configurations."""
+
+    about: str
+    configs: Callable[[], list[Config]]
+
+    def quick(self) -> list[Config]:
+        """The same with a tenth of the epochs: minutes become seconds, and conclusions guesses."""
+        return [replace(config, epochs=config.epochs / 10) for config in self.configs()]
+
+
+def timesteps() -> list[Config]:
+    return [Config(data=data, T=T, **LINEAR) for data, T in product(FIVE_SETS, TIMES)]
+
+
+def timesteps_matched() -> list[Config]:
+    return [Config(data=data, T=T, schedule="linear_matched") for data, T in product(FIVE_SETS, TIMES)]
+
+
+def sampling_steps() -> list[Config]:
+    steps = (5, 10, 20, 50, 100, 200, 500)
+    ways = [Sampling("ddim", n, eta) for eta, n in product((0.0, 1.0), steps)]
+    return [
+        replace(c, samplings=(*ways, Sampling("beta"), Sampling("beta_tilde")))
+        for c in (STATES, Config(T=500, **LINEAR))
+    ]
+
+
+def betas() -> list[Config]:
+    return [
+        Config(data=data, T=200, schedule="linear", beta_1=low, beta_T=high)
+        for data, (low, high) in product(FIVE_SETS, RANGES)
+    ]
+
+
+def reaching(name: str, T: int, beta_1: float, alpha_bar_T: float) -> float:
+    """The beta_T with which the schedule of that name ends at alpha_bar_T."""
+
+    def excess(beta_T: float) -> float:
+        return float(SCHEDULES[name](T=T, beta_1=beta_1, beta_T=beta_T).alpha_bar[-1]) - alpha_bar_T
+
+    return float(brentq(excess, beta_1, 0.999))
+
+
+def shapes(T: int = 200) -> list[Config]:
+    end = float(NoiseSchedule.linear().alpha_bar[-1])
+    ramps = {
+        name: {"beta_1": 1e-4, "beta_T": reaching(name, T, 1e-4, end)}
+        for name in ("linear", "scaled_linear", "sigmoid")
+    }
+    kinds = ramps | {"cosine": {}, "sech": {}}
+    return [
+        Config(data=data, T=T, schedule=name, **kinds[name])
+        for data, name in product(("moons", "blobs", "helix"), kinds)
+    ]
+
+
+def guidance() -> list[Config]:
+    # The homework's w counts from the conditional network: scale = 1 + w. Both readings of its five numbers are run.
+    scales = sorted({*SCALES, *(1 + w for w in SCALES)})
+    ways = tuple(Sampling(scale=scale, n=2400) for scale in scales)  # 300 of each of eight classes
+    return [Config(data=data, T=200, **LINEAR, labelled=True, samplings=ways) for data in FIVE_SETS]
+
+
+def surface_epochs() -> list[Config]:
+    return [replace(SURFACE, data=data, epochs=epochs) for data, epochs in product(SURFACES, (100, 500, 1000, 2000))]
+
+
+def surface_depth() -> list[Config]:
+    depths = ((64,), (64, 64), (64, 128, 128))
+    return [replace(SURFACE, data=data, hidden=hidden) for data, hidden in product(SURFACES, depths)]
+
+
+def surface_timesteps() -> list[Config]:
+    return [replace(SURFACE, data=data, T=T) for data, T in product(SURFACES, (10, 50, 100, 150, 200))]
+
+
+def surface_schedules() -> list[Config]:
+    ramps = [replace(SURFACE, schedule=name) for name in ("linear", "scaled_linear", "sigmoid")]
+    free = [replace(SURFACE, schedule=name, beta_1=None, beta_T=None) for name in ("cosine", "sech")]
+    ranges = ((1.28e-2, 1e-3), (1.28e-2, 1e-5), (1.28e-1, 1e-6))
+    falling = [replace(SURFACE, beta_1=first, beta_T=last) for first, last in ranges]
+    return [replace(config, data=data) for data in SURFACES for config in ramps + free + falling]
+
+
+def epochs() -> list[Config]:
+    rates = (("constant", 1e-3), ("one cycle", 2e-3))
+    return [replace(STATES, epochs=n, lr_schedule=rate, lr=lr) for (rate, lr), n in product(rates, EPOCHS)]
+
+
+def memorisation() -> list[Config]:
+    # as many updates for every size: 200 epochs of the whole set
+    sizes = (50, 200, 1000, 5000)
+    shares = (0.01, 0.1, 1.0, 3.0)
+    return [
+        replace(STATES, n_train=n, epochs=200 * share * 5000 / n, lr_schedule="constant", lr=1e-3)
+        for n, share in product(sizes, shares)
+    ]
+
+
+def depth() -> list[Config]:
+    shapes = [(width,) * layers for layers, width in product((1, 2, 3, 4, 6), (16, 32, 64, 128))]
+    return [
+        replace(STATES, epochs=100, network=network, hidden=hidden)
+        for network, hidden in product(("raw", "fourier"), shapes)
+    ]
+
+
+def activations() -> list[Config]:
+    return [
+        replace(STATES, network=network, activation=activation)
+        for network, activation in product(("raw", "fourier"), ("relu", "silu"))
+    ]
+
+
+STUDIES = {
+    "timesteps": Study("T with beta from 1e-4 to 0.02 whatever T is: the published design", timesteps),
+    "timesteps-matched": Study("T with the same alpha_bar_T for every T", timesteps_matched),
+    "sampling-steps": Study("how many steps a network of T = 500 is sampled in", sampling_steps),
+    "betas": Study("the range of beta at T = 200: the published design", betas),
+    "shapes": Study("the shape of the schedule at T = 200, alpha_bar_T being the same", shapes),
+    "guidance": Study("the scale of classifier-free guidance", guidance),
+    "surface-epochs": Study("epochs, on the sine surface and the helix: the published design", surface_epochs),
+    "surface-depth": Study("three depths, on the sine surface and the helix: the published design", surface_depth),
+    "surface-timesteps": Study("T, on the sine surface and the helix: the published design", surface_timesteps),
+    "surface-schedules": Study("schedules, on the sine surface and the helix: the published design", surface_schedules),
+    "epochs": Study("how long to train, with a constant and an annealed learning rate", epochs),
+    "memorisation": Study("few training points and many updates: when samples become copies", memorisation),
+    "depth": Study("depth and width, raw and Fourier inputs", depth),
+    "activations": Study("ReLU and SiLU", activations),
+}

@@ -1,0 +1,196 @@
+"""Many trainings, one table: the ablations. Configurations of one shape are trained together, as an ensemble."""
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from statesdiff import judging
+from statesdiff.configs import Config
+from statesdiff.ensemble import memory, train_ensemble
+from statesdiff.files import write_atomically
+from statesdiff.training import denormals_flushed
+
+TOGETHER = 16  # networks in one ensemble: more of them gain nothing on a processor (benchmarks/ensemble.py)
+LAST = 200  # updates over which the training loss is averaged
+Run = tuple[Config, int]  # a configuration and a seed
+
+
+def sweep(
+    configs: Iterable[Config | dict],
+    seeds: int | Sequence[int] = 5,
+    *,
+    folder: str | os.PathLike | None = None,
+    client: Any = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Train every configuration with every seed and judge the samples: a table, a row for each and for each floor.
+
+    seeds: how many (0, 1, ...), or which. What is finished is kept in `folder`, if one is given, and a second call with the
+    same folder trains only what is missing. `client`: a `dask.distributed` client, whose workers then do the work;
+    otherwise `workers` threads, each on one core (left out: all cores). Rows come in the order of the configurations, the
+    floors, real points judged in the same way, last, as network "real". `.attrs["memory"]` bounds, in bytes, what the
+    ensembles hold at once. The measures are those of `judging.judge`; a network that diverged has NaN for them.
+    Raises ValueError or FileNotFoundError for a bad configuration, before anything is trained.
+    """
+    configs = [config if isinstance(config, Config) else Config.of(config) for config in configs]
+    seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    if not configs or not seeds or min(seeds) < 0:
+        raise ValueError(f"sweep needs a configuration and seeds >= 0, got {len(configs)} of them and {seeds}")
+    runs = list(dict.fromkeys((config, seed) for config in configs for seed in seeds))
+    store = Store(folder)
+    missing = [run for run in runs if run not in store]
+    threads = workers or os.cpu_count() or 1
+    chunks = grouped(missing, threads)
+    held = sum(sorted(map(chunk_memory, chunks))[-threads:])
+    with tqdm(total=sum(map(updates, missing)), unit="update", unit_scale=True, disable=not progress) as bar:
+        bar.set_postfix_str(f"{len(missing)} of {len(runs)} to train, at most {held / 2**20:.0f} MiB at once")
+        work_off(chunks, store, bar, client, threads)
+    table = pd.DataFrame([row for run in runs for row in store[run]] + floor_rows(configs, seeds))
+    table.attrs["memory"] = held
+    return table
+
+
+def updates(run: Run) -> int:
+    """How many updates of one network the run takes."""
+    return run[0].steps
+
+
+def chunk_memory(chunk: list[Run]) -> int:
+    """An upper bound of the bytes that training the chunk takes."""
+    return len(chunk) * memory(chunk[0][0].job(0))
+
+
+def grouped(runs: Sequence[Run], threads: int = 1) -> list[list[Run]]:
+    """Runs of one shape together, at most TOGETHER and of like length, a chunk for each thread if there are few.
+
+    The longest chunks come first, so that no thread is left alone with one at the end.
+    """
+    by_shape: dict[tuple, list[Run]] = {}
+    for config, seed in runs:
+        by_shape.setdefault(config.job(seed).shape, []).append((config, seed))
+    chunks = []
+    for same in by_shape.values():
+        same.sort(key=updates)
+        size = min(TOGETHER, -(-len(same) // threads))
+        chunks += [same[i : i + size] for i in range(0, len(same), size)]
+    return sorted(chunks, key=lambda chunk: -sum(map(updates, chunk)))
+
+
+def work_off(chunks: list[list[Run]], store: "Store", bar: tqdm, client: Any, threads: int) -> None:
+    """Train all chunks, in threads or on the client's workers, and store each when it is finished."""
+    stop = threading.Event()
+
+    def tick(n: int) -> None:
+        if stop.is_set():
+            raise InterruptedError("the sweep was stopped")
+        bar.update(n)
+
+    executor: Executor = client.get_executor(pure=False) if client else ThreadPoolExecutor(threads)
+    with one_thread_each(), executor:
+        futures = {executor.submit(train_and_judge, chunk, None if client else tick): chunk for chunk in chunks}
+        try:
+            for future in as_completed(futures):
+                for run, rows in zip(futures[future], future.result(), strict=True):
+                    store[run] = rows
+                    bar.update(updates(run) if client else 0)
+        except BaseException:
+            stop.set()
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def train_and_judge(chunk: list[Run], tick: Callable[[int], None] | None = None) -> list[list[dict]]:
+    """Train the runs of one chunk together and judge each: for each run its rows. `tick` hears of every update."""
+    jobs = [config.job(seed) for config, seed in chunk]
+    recent: list[list[float]] = [[] for _ in jobs]
+    torch.set_num_threads(1)  # the setting belongs to each thread of Python
+    with denormals_flushed():
+        for losses in train_ensemble(jobs):
+            for last, loss in zip(recent, losses, strict=True):
+                if loss is not None:
+                    last.append(loss)
+                    del last[:-LAST]
+            if tick is not None:
+                tick(sum(loss is not None for loss in losses))
+    results = []
+    for (config, seed), job, last in zip(chunk, jobs, recent, strict=True):
+        about = {"seed": seed, "steps": config.steps, "loss": sum(last) / len(last)}
+        known = judging.points(config.data, config.scale)
+        found = [judging.judged(job.model, job.schedule, s, known, job.x_0, seed) for s in config.samplings]
+        results.append([config.row(s) | about | f for s, f in zip(config.samplings, found, strict=True)])
+    return results
+
+
+def floor_rows(configs: Sequence[Config], seeds: Sequence[int]) -> list[dict]:
+    """The rows of the floors: one for each data set, number of samples and seed, guided or not."""
+    wanted = {}
+    for config in configs:
+        for s in config.samplings:
+            wanted.setdefault((config.data, config.scale, s.n, s.scale is not None), s)
+    return [
+        {"data": data, "scale": scale, "network": "real", "n": n, "seed": seed}
+        | judging.floor(judging.points(data, scale), sampling, seed)
+        for (data, scale, n, _), sampling in wanted.items()
+        for seed in seeds
+    ]
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Inside, torch uses one thread for each thread of Python."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Store:
+    """The rows of finished runs, in memory and, with a folder, one JSON file a run, so that a later call finds them."""
+
+    def __init__(self, folder: str | os.PathLike | None) -> None:
+        self.folder, self.rows = None if folder is None else Path(folder), {}
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    def __contains__(self, run: Run) -> bool:
+        if run not in self.rows and self.folder is not None and (path := self._path(run)).exists():
+            try:
+                self.rows[run] = json.loads(path.read_text())["rows"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f"{path} is not a finished run ({error}): remove it to train it again") from error
+        return run in self.rows
+
+    def __getitem__(self, run: Run) -> list[dict]:
+        return self.rows[run]
+
+    def __setitem__(self, run: Run, rows: list[dict]) -> None:
+        self.rows[run] = rows
+        if self.folder is not None:
+            text = json.dumps(_key(run) | {"rows": rows}, indent=1)
+            write_atomically(self._path(run), lambda temporary: temporary.write_text(text + "\n"))
+
+    def _path(self, run: Run) -> Path:
+        name = hashlib.sha256(json.dumps(_key(run), sort_keys=True).encode()).hexdigest()[:16]
+        return self.folder / f"{run[0].data.replace('/', '-')[-40:]}-{name}.json"
+
+
+def _key(run: Run) -> dict:
+    """What a finished run is known by: its configuration and seed and, for a file, what was in it."""
+    path = Path(run[0].data)
+    content = {"content": hashlib.sha256(path.read_bytes()).hexdigest()} if path.suffix == ".npy" else {}
+    return {"config": asdict(run[0]), "seed": run[1]} | content
