@@ -145,7 +145,9 @@ def test_a_function_with_the_wrong_arguments_is_reported(name):
 
 
 @every_check
-@pytest.mark.parametrize("value", ["text", {"a": 1}, {1.0}, object(), [[1.0], [1.0, 2.0]], print], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", ["text", {"a": 1}, {1.0}, object(), [[1.0], [1.0, 2.0]], print], ids=lambda value: type(value).__name__
+)
 def test_a_result_of_the_wrong_type_is_named(name, value):
     verdict = run(name, lambda *args: value)
     assert verdict.passed is False
