@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from statesdiff.models import Denoiser
 from statesdiff.rng import randn
-from statesdiff.schedule import NoiseSchedule, check_T
-from statesdiff.training import DrawTime, LearningRate, Optimiser, adam_w, constant, uniform_t
+from statesdiff.schedule import NoiseSchedule
+from statesdiff.training import DrawTime, LearningRate, Optimiser, _check, adam_w, constant, uniform_t
 
 POINTS = 4096  # noisy points made at once for each network: this bounds the memory
 
@@ -23,7 +23,7 @@ class Job:
     """One denoiser to be trained, in place. The arguments are those of `train_denoiser`, with the same meanings.
 
     One thing differs: the points are taken in shuffled order, each once an epoch and the epochs joined end to end, as data
-    loaders do; `train_denoiser` draws them with replacement.
+    loaders do; `train_denoiser` draws them with replacement. Raises ValueError for what cannot be trained.
     """
 
     model: Denoiser
@@ -40,7 +40,9 @@ class Job:
     generator: torch.Generator = field(default_factory=torch.Generator)
 
     def __post_init__(self) -> None:
-        check_T(self.model, self.schedule, "model")
+        _check(self.model, self.x_0, self.schedule, self.y)
+        if not 0 <= self.p_uncond <= 1:
+            raise ValueError(f"p_uncond must be a probability, got {self.p_uncond}")
         if self.steps < 1 or self.batch_size < 1 or not 0 < self.lr < float("inf"):
             given = f"{self.steps}, {self.batch_size}, {self.lr}"
             raise ValueError(f"steps and batch_size must be >= 1 and lr > 0, got {given}")
@@ -53,7 +55,8 @@ class Job:
     @property
     def pace(self) -> tuple:
         """Jobs of equal pace can share an optimiser: as many steps, the same learning rates."""
-        return self.steps, self.lr, self.lr_schedule.__name__, self.optimiser.__name__
+        functions = (self.lr_schedule, self.optimiser)
+        return self.steps, self.lr, *(getattr(f, "__name__", "") for f in functions), *map(id, functions)
 
 
 def train_ensemble(jobs: Sequence[Job]) -> Iterator[list[float | None]]:
