@@ -1,11 +1,12 @@
 """What an ablation varies: the data, the schedule, the network, its training and the sampling, as one frozen record."""
 
 from dataclasses import asdict, dataclass, fields
+from math import inf
 from typing import Any
 
 from statesdiff import judging, training
 from statesdiff.ensemble import Job
-from statesdiff.judging import Sampling
+from statesdiff.judging import Sampling, is_number
 from statesdiff.models import FREQUENCIES, Denoiser, SinusoidalDenoiser, init
 from statesdiff.rng import stream
 from statesdiff.schedule import SCHEDULES, NoiseSchedule
@@ -27,6 +28,16 @@ CHOICES = {
     "lr_schedule": RATES,
     "optimiser": OPTIMISERS,
     "draw_t": TIMES,
+}
+# name: (whole or any number, upper end, None allowed); all are above 0
+NUMBERS = {
+    "T": (int, inf, False),
+    "n_train": (int, inf, True),
+    "batch_size": (int, inf, False),
+    "epochs": (float, inf, False),
+    "lr": (float, inf, False),
+    "beta_1": (float, 1.0, True),
+    "beta_T": (float, 1.0, True),
 }
 
 
@@ -62,31 +73,39 @@ class Config:
 
     def __post_init__(self) -> None:
         for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
+            if getattr(self, name) not in tuple(allowed):
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
-        for name in ("n_train", "epochs", "batch_size", "lr"):
+        for name, (kind, below, optional) in NUMBERS.items():
             value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise ValueError(f"{name} must be positive, got {value!r}")
-        if not self.hidden or min(self.hidden) < 1 or not self.samplings:
-            raise ValueError(f"hidden needs sizes >= 1 and samplings an entry, got {self.hidden} and {self.samplings}")
+            if not (optional and value is None) and not (is_number(value, kind) and 0 < value < below):
+                what = "a whole number >= 1" if kind is int else f"a number above 0 and below {below:g}"
+                raise ValueError(f"{name} must be {what}{' or None' * optional}; got {value!r}")
+        self._check_tuples()
+        if not isinstance(self.labelled, bool):
+            raise ValueError(f"labelled must be True or False, got {self.labelled!r}")
         for sampling in self.samplings:
             sampling.check(self.T, self.labelled)
         known, _ = judging.points(self.data, self.scale), self.noise
         if self.labelled and len(known.train.names) < 2:
             raise ValueError(f"labelled needs classes, {self.data} has one")
 
+    def _check_tuples(self) -> None:
+        sizes, ways = self.hidden, self.samplings
+        if not (isinstance(sizes, tuple) and sizes and all(is_number(n, int) and n >= 1 for n in sizes)):
+            raise ValueError(f"hidden must be a tuple of whole numbers >= 1, got {sizes!r}")
+        if not (isinstance(ways, tuple) and ways and all(isinstance(way, Sampling) for way in ways)):
+            raise ValueError(f"samplings must be a tuple of one Sampling or more, got {ways!r}")
+
     @classmethod
     def of(cls, given: dict[str, Any]) -> "Config":
         """The configuration that a dictionary, such as JSON holds, describes. Raises ValueError for unknown names."""
-        known = [field.name for field in fields(cls)]
-        if unknown := sorted(set(given) - set(known)):
-            raise ValueError(f"unknown: {', '.join(unknown)}; a configuration has {', '.join(known)}")
-        given = dict(given)
-        if "samplings" in given:
-            given["samplings"] = tuple(s if isinstance(s, Sampling) else Sampling(**s) for s in given["samplings"])
-        if "hidden" in given:
-            given["hidden"] = tuple(given["hidden"])
+        given = dict(_known(cls, given))
+        for name in ("samplings", "hidden"):
+            if isinstance(given.get(name), list):
+                given[name] = tuple(given[name])
+        if isinstance(given.get("samplings"), tuple):
+            ways = given["samplings"]
+            given["samplings"] = tuple(w if isinstance(w, Sampling) else Sampling(**_known(Sampling, w)) for w in ways)
         return cls(**given)
 
     @property
@@ -144,3 +163,13 @@ class Config:
                 "n": how["n"],
             }
         )
+
+
+def _known(kind: type, given: Any) -> dict[str, Any]:
+    """What was given, if it is a dictionary whose keys are all fields of `kind`."""
+    known = [field.name for field in fields(kind)]
+    if not isinstance(given, dict):
+        raise ValueError(f"a {kind.__name__} is wanted, or a dictionary of {', '.join(known)}; got {given!r}")
+    if unknown := [name for name in given if name not in known]:
+        raise ValueError(f"unknown: {', '.join(map(str, unknown))}; a {kind.__name__} has {', '.join(known)}")
+    return given

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 from pathlib import Path
 
 import torch
@@ -42,10 +43,16 @@ class Sampling:
         """Raise ValueError, naming the field, if a network of T times, trained with labels or without, cannot do this."""
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}; got {self.sampler!r}")
-        if (self.sampler == "ddim") != (self.steps is not None) or not 1 <= (self.steps or 1) <= T:
-            raise ValueError(f"steps must lie in 1..{T} for ddim and be left out for {SAMPLERS[:2]}, got {self.steps}")
-        if self.n < 4 * N_EMD or not 0 <= self.eta <= 1:
-            raise ValueError(f"n must be at least {4 * N_EMD} and eta lie in [0, 1], got {self.n} and {self.eta}")
+        if self.sampler == "ddim":
+            if not (is_number(self.steps, int) and 1 <= self.steps <= T):
+                raise ValueError(f"steps must be a whole number in 1..{T} for ddim, got {self.steps!r}")
+        elif self.steps is not None or self.eta != 0:
+            raise ValueError(f"steps and eta are for ddim, not {self.sampler!r}; got {self.steps!r} and {self.eta!r}")
+        if not (is_number(self.n, int) and self.n >= 4 * N_EMD and is_number(self.eta) and 0 <= self.eta <= 1):
+            needed = f"n must be a whole number >= {4 * N_EMD} and eta lie in [0, 1]"
+            raise ValueError(f"{needed}, got {self.n!r} and {self.eta!r}")
+        if self.scale is not None and not (is_number(self.scale) and abs(self.scale) < inf):
+            raise ValueError(f"scale must be a finite number or None, got {self.scale!r}")
         if self.scale is not None and not labelled:
             raise ValueError(f"scale = {self.scale} needs a network trained with labels: labelled=True")
 
@@ -69,13 +76,21 @@ class Points:
     fresh: Callable[[int, int], Dataset] | None = None
 
 
-@cache
 def points(data: str, scale: str = "minmax") -> Points:
     """A toy set by its name, "states" (in its own units), or the points of a .npy, 90% to train on and 10% held out.
 
     Raises ValueError or FileNotFoundError for anything else, ValueError for fewer than 10 N_EMD points: the tenth that is
     held out would be too small for the earth mover's distance.
     """
+    if not isinstance(data, str):
+        raise ValueError(f"data must be a name or the path of a .npy, as text; got {data!r}")
+    path = Path(data)
+    changed = path.stat().st_mtime_ns if path.suffix == ".npy" and path.is_file() else 0
+    return _points(data, scale, changed)
+
+
+@cache
+def _points(data: str, scale: str, changed: int) -> Points:
     if data in TOYS:
         toy = toy_split(data, scale=scale)
         return Points(data, toy.train, toy.held_out, toy.fresh)
@@ -151,6 +166,11 @@ def floor(known: Points, sampling: Sampling, seed: int) -> dict[str, float]:
         x, y = real.x, real.y
     found = judge(x, known, known.train.x, seed)
     return found | (judge_labels(x, y, known, seed) if sampling.scale is not None else {})
+
+
+def is_number(value: object, kind: type = float) -> bool:
+    """Whether the value is a whole number (`int`) or any number (`float`); True and False are neither, nor is text."""
+    return isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
 
 
 def labels_like(y: Tensor, n: int, seed: int) -> Tensor:
