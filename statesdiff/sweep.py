@@ -5,7 +5,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +19,7 @@ from statesdiff import judging
 from statesdiff.configs import Config
 from statesdiff.ensemble import memory, train_ensemble
 from statesdiff.files import write_atomically
+from statesdiff.judging import is_number
 from statesdiff.training import denormals_flushed
 
 TOGETHER = 16  # networks in one ensemble: more of them gain nothing on a processor (benchmarks/ensemble.py)
@@ -45,13 +46,15 @@ def sweep(
     Raises ValueError or FileNotFoundError for a bad configuration, before anything is trained.
     """
     configs = [config if isinstance(config, Config) else Config.of(config) for config in configs]
-    seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-    if not configs or not seeds or min(seeds) < 0:
-        raise ValueError(f"sweep needs a configuration and seeds >= 0, got {len(configs)} of them and {seeds}")
+    seeds = _seeds(seeds)
+    if not configs:
+        raise ValueError("configs must hold at least one configuration, got none")
+    if workers is not None and not (is_number(workers, int) and workers >= 1):
+        raise ValueError(f"workers must be a whole number >= 1 or None, got {workers!r}")
     runs = list(dict.fromkeys((config, seed) for config in configs for seed in seeds))
     store = Store(folder)
     missing = [run for run in runs if run not in store]
-    threads = workers or os.cpu_count() or 1
+    threads = workers or (sum(client.nthreads().values()) if client else os.cpu_count()) or 1
     chunks = grouped(missing, threads)
     held = sum(sorted(map(chunk_memory, chunks))[-threads:])
     with tqdm(total=sum(map(updates, missing)), unit="update", unit_scale=True, disable=not progress) as bar:
@@ -97,18 +100,23 @@ def work_off(chunks: list[list[Run]], store: "Store", bar: tqdm, client: Any, th
             raise InterruptedError("the sweep was stopped")
         bar.update(n)
 
+    def keep(future: Future) -> None:
+        for run, rows in zip(chunk_of[future], future.result(), strict=True):
+            store[run] = rows
+            bar.update(updates(run) if client else 0)
+        del chunk_of[future]
+
     executor: Executor = client.get_executor(pure=False) if client else ThreadPoolExecutor(threads)
     with one_thread_each(), executor:
-        futures = {executor.submit(train_and_judge, chunk, None if client else tick): chunk for chunk in chunks}
+        chunk_of = {executor.submit(train_and_judge, chunk, None if client else tick): chunk for chunk in chunks}
         try:
-            for future in as_completed(futures):
-                for run, rows in zip(futures[future], future.result(), strict=True):
-                    store[run] = rows
-                    bar.update(updates(run) if client else 0)
+            for future in as_completed(list(chunk_of)):
+                keep(future)
         except BaseException:
             stop.set()
-            for future in futures:
-                future.cancel()
+            for future in list(chunk_of):
+                if not future.cancel() and future.done() and future.exception() is None:
+                    keep(future)  # finished while another was being stored
             raise
 
 
@@ -127,6 +135,8 @@ def train_and_judge(chunk: list[Run], tick: Callable[[int], None] | None = None)
                 tick(sum(loss is not None for loss in losses))
     results = []
     for (config, seed), job, last in zip(chunk, jobs, recent, strict=True):
+        if tick is not None:
+            tick(0)  # judging takes seconds: a sweep that was stopped need not wait for all
         about = {"seed": seed, "steps": config.steps, "loss": sum(last) / len(last)}
         known = judging.points(config.data, config.scale)
         found = [judging.judged(job.model, job.schedule, s, known, job.x_0, seed) for s in config.samplings]
@@ -170,7 +180,7 @@ class Store:
     def __contains__(self, run: Run) -> bool:
         if run not in self.rows and self.folder is not None and (path := self._path(run)).exists():
             try:
-                self.rows[run] = json.loads(path.read_text())["rows"]
+                self.rows[run] = _checked_rows(json.loads(path.read_text()), run)
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(f"{path} is not a finished run ({error}): remove it to train it again") from error
         return run in self.rows
@@ -187,6 +197,22 @@ class Store:
     def _path(self, run: Run) -> Path:
         name = hashlib.sha256(json.dumps(_key(run), sort_keys=True).encode()).hexdigest()[:16]
         return self.folder / f"{run[0].data.replace('/', '-')[-40:]}-{name}.json"
+
+
+def _checked_rows(content: dict, run: Run) -> list[dict]:
+    rows = content["rows"]
+    if [type(row) for row in rows] != [dict] * len(run[0].samplings):
+        raise ValueError(f"{len(run[0].samplings)} rows expected")
+    return rows
+
+
+def _seeds(given: int | Sequence[int]) -> list[int]:
+    if is_number(given, int):
+        given = range(given)
+    seeds = list(dict.fromkeys(given)) if isinstance(given, Iterable) else []
+    if not seeds or not all(is_number(seed, int) and seed >= 0 for seed in seeds):
+        raise ValueError(f"seeds must be a number >= 1 of them or whole numbers >= 0, got {given!r}")
+    return seeds
 
 
 def _key(run: Run) -> dict:
