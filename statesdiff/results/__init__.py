@@ -30,10 +30,11 @@ def table(name: str) -> pd.DataFrame:
 def write(frame: pd.DataFrame, path: Path, made_by: str) -> Path:
     """Write a sweep's table, five digits a number, under a comment: `made_by`, the versions, and what all rows share.
 
-    Columns that have the same value in every trained row stand in that comment and not in the table.
+    Settings, the columns before the seed, that are the same in every trained row stand in that comment, not in the table.
     """
     trained = frame[frame.network != "real"]
-    same = [c for c in frame if c not in ("network", "seed") and trained[c].nunique(dropna=False) == 1]
+    settings = list(frame)[: list(frame).index("seed")]  # a measure may be constant too, yet differ from its floor
+    same = [c for c in settings if c not in ("data", "network") and trained[c].nunique(dropna=False) == 1]
     shared = ", ".join(f"{c} {trained[c].iloc[0]}" for c in same if pd.notna(trained[c].iloc[0]))
     versions = f"PyTorch {torch.__version__.split('+')[0]}, Python {platform.python_version()}"
     lines = [made_by, f"{versions}, {len(processors())} x {processors()[0]}", f"in every row: {shared}"]
@@ -46,9 +47,15 @@ def pivot(frame: pd.DataFrame, columns: str, value: str, index: str = "data") ->
 
     The last column is the floor, real points judged in the same way, if the rows have any.
     """
-    shown = frame.assign(setting=frame[columns].astype(object).where(frame.network != "real", "floor"))
+    names = frame[columns].astype(object).map(_whole)
+    shown = frame.assign(setting=names.where(frame.network != "real", "floor"))
     cells = shown.groupby([index, "setting"], sort=False)[value].apply(_mean_and_interval).unstack()
     return cells.rename_axis(index=None, columns=f"{value}, by {columns}")
+
+
+def _whole(value: object) -> object:
+    # the floors have no T, so pandas has made 10 into 10.0
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _mean_and_interval(values: pd.Series) -> str:
