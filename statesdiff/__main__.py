@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,9 +101,15 @@ def ablate(args: argparse.Namespace) -> None:
     """Run a study of the book and write its table; interrupted, it goes on where it was when it is called again."""
     study = STUDIES[args.study]
     configs, seeds = (study.configs(), 5) if args.full else (study.quick(), 2)
+    if args.data is not None:  # settings that differed in their data alone are now the same
+        configs = list(dict.fromkeys(replace(config, data=args.data) for config in configs))
     start, seeds = time.perf_counter(), args.seeds or seeds
-    table = sweep(configs, seeds, folder=args.folder, workers=args.workers)
-    command = f"statesdiff ablate {args.study}{' --full' if args.full else ''} --seeds {seeds}"
+    try:
+        table = sweep(configs, seeds, folder=args.folder, workers=args.workers)
+    except KeyboardInterrupt:
+        raise SystemExit("interrupted: the same command goes on from here") from None
+    options = f"{' --full' if args.full else ''}{'' if args.data is None else f' --data {args.data}'}"
+    command = f"statesdiff ablate {args.study}{options} --seeds {seeds}"
     seconds = time.perf_counter() - start
     print(write(table, args.out or Path(f"{args.study}.csv"), f"{command}: {study.about}; {seconds:.0f} s"))
 
@@ -168,6 +175,7 @@ def parser() -> argparse.ArgumentParser:
     p = commands.add_parser("ablate", help="run one of the book's ablations and write its table")
     p.add_argument("study", choices=STUDIES, metavar="NAME", help=", ".join(STUDIES))
     p.add_argument("--full", action="store_true", help="as in the book; default: a tenth of the epochs and 2 seeds")
+    p.add_argument("--data", help="a .npy of points (N, D), a toy set or states, in place of the study's own data sets")
     p.add_argument("--seeds", type=_count, help="how many; default: 5 with --full, else 2")
     p.add_argument("--workers", type=_count, help="how many threads; default: all processors")
     p.add_argument("--folder", type=Path, default=Path("ablations"), help="keeps what is finished; default: ablations")
