@@ -104,7 +104,7 @@ def memory(job: Job) -> int:
     weights = sum(p.numel() for p in job.model.parameters())
     widths = [m.in_features for m in job.model.net if isinstance(m, nn.Linear)] + [job.model.D]
     points = max(POINTS, job.batch_size)
-    block = points * (3 * widths[0] + 6 * job.model.D)  # made, stacked, and one in passing
+    block = points * (3 * widths[0] + 6 * job.model.D + 8)  # made, stacked, and one in passing; rows, times, their beta
     batch = 4 * job.batch_size * sum(widths)  # what the layers say, before and after the activation, and its gradients
     return 4 * (7 * weights + block + batch)  # the model's, the stack's, gradients twice, two moments, one in passing
 
