@@ -1,5 +1,6 @@
 """The networks: a plain multilayer perceptron, what goes into it, and the denoiser and the classifier made of both."""
 
+import threading
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from statesdiff.schedule import labels_of, normalised_time
 
 ACTIVATIONS = {"relu": nn.ReLU, "silu": nn.SiLU}
 FREQUENCIES = ((1.0, 2.0, 4.0, 8.0), (1.0, 2.0, 4.0, 8.0))  # of position and of time, in the book's Fourier networks
+_GLOBAL_STATE = threading.Lock()  # PyTorch's layers draw from one random state, which all threads share
 
 
 def mlp(sizes: list[int], activation: str = "relu") -> nn.Sequential:
@@ -201,6 +203,6 @@ def one_hot(y: int | Tensor, n_classes: int, x: Tensor) -> Tensor:
 
 def init(model_class: Any, *args: Any, generator: torch.Generator, **kwargs: Any) -> nn.Module:
     """Build a model whose initial weights come from `generator` alone; the global random state is left as it was."""
-    with torch.random.fork_rng(devices=[]):
+    with _GLOBAL_STATE, torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
         return model_class(*args, **kwargs)

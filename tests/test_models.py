@@ -1,6 +1,7 @@
 """The networks: what goes into them, what comes out, and their initial weights."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -239,3 +240,13 @@ def test_init_advances_its_generator():
     g = stream("init")
     a, b = init(nn.Linear, 3, 2, generator=g), init(nn.Linear, 3, 2, generator=g)
     assert not torch.equal(a.weight, b.weight)
+
+
+def test_threads_that_build_networks_at_once_do_not_mix_their_weights():
+    def built(seed):
+        return parameters(init(Denoiser, T=10, generator=stream("init", seed)))
+
+    alone = [built(seed) for seed in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            assert all(map(torch.equal, pool.map(built, range(8)), alone))
