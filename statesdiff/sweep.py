@@ -207,9 +207,8 @@ def _checked_rows(content: dict, run: Run) -> list[dict]:
 
 
 def _seeds(given: int | Sequence[int]) -> list[int]:
-    if is_number(given, int):
-        given = range(given)
-    seeds = list(dict.fromkeys(given)) if isinstance(given, Iterable) else []
+    several = range(given) if is_number(given, int) else given
+    seeds = list(dict.fromkeys(several)) if isinstance(several, Iterable) else []
     if not seeds or not all(is_number(seed, int) and seed >= 0 for seed in seeds):
         raise ValueError(f"seeds must be a number >= 1 of them or whole numbers >= 0, got {given!r}")
     return seeds

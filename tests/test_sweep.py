@@ -1,0 +1,460 @@
+"""Sweeps: one tidy table whatever happens on the way, be it an interrupt, a kill, a lost worker or a damaged file."""
+
+import ast
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import statesdiff
+from statesdiff import judging, sweep
+from statesdiff.configs import Config
+from statesdiff.ensemble import memory, train_ensemble
+from statesdiff.judging import Sampling
+from statesdiff.sweep import TOGETHER, Store, chunk_memory, grouped, train_and_judge, updates
+
+ONE = Config(
+    T=5, beta_1=0.05, beta_T=0.5, network="raw", hidden=(4,), n_train=64, epochs=6, samplings=(Sampling(n=1000),)
+)
+FOUR = [replace(ONE, hidden=(width,)) for width in (3, 4, 5, 6)]
+# A few updates in float32, stacked with others or not, and what twenty sampling steps make of them
+SAME = {"rtol": 1e-3, "atol": 1e-4, "check_dtype": False}
+
+
+def cheap(samples, known, train, seed):
+    """Stands in for the true measures, which take half a second."""
+    return {"mean": float(samples.mean()), "spread": float(samples.std())}
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(judging, "judge", cheap)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The runs that were trained, in the order in which they were begun."""
+    runs = []
+
+    def spy(chunk, tick=None):
+        runs.extend(chunk)
+        return train_and_judge(chunk, tick)
+
+    monkeypatch.setattr(sweep, "train_and_judge", spy)
+    return runs
+
+
+def table(configs=(ONE,), seeds=2, **options):
+    return sweep.sweep(configs, seeds, progress=False, **{"workers": 1} | options)
+
+
+def files(folder):
+    return sorted(folder.glob("*.json"))
+
+
+# The table
+
+
+def test_a_row_for_each_run_and_sampling_then_the_floors(quick):
+    ways = (Sampling(n=1000), Sampling("ddim", 2, n=1500))
+    configs = [replace(ONE, T=T, data=data, samplings=ways) for T in (5, 3) for data in ("helix", "moons")]
+    frame = table(configs, [4, 1], workers=2)
+    trained, floors = frame[frame.network != "real"], frame[frame.network == "real"]
+    expected = [
+        (c.T, c.data, seed, steps) for c in configs for seed in (4, 1) for steps in (c.T, 2)
+    ]  # in the order given
+    columns = ["T", "data", "seed", "sampling_steps"]
+    assert list(trained[columns].itertuples(index=False, name=None)) == expected
+    assert list(frame.index[-len(floors) :]) == list(floors.index)
+    settings = [(data, n, seed) for data in ("helix", "moons") for n in (1000, 1500) for seed in (4, 1)]
+    assert list(floors[["data", "n", "seed"]].itertuples(index=False, name=None)) == settings
+    assert not frame[["mean", "spread"]].isna().any(axis=None) and (trained.steps == 6).all()
+
+
+def test_the_measures_are_those_of_judging():
+    frame = table(seeds=1)
+    known, job = judging.points("moons"), ONE.job(0)
+    list(train_ensemble([job]))
+    want = judging.judged(job.model, job.schedule, ONE.samplings[0], known, job.x_0, 0)
+    floor = judging.floor(known, ONE.samplings[0], 0)
+    assert frame.loc[0, list(want)].to_dict() == pytest.approx(want, rel=1e-9)
+    assert frame.loc[1, list(floor)].to_dict() == pytest.approx(floor, rel=1e-9)
+
+
+def test_the_loss_is_the_mean_over_the_last_updates(quick, monkeypatch):
+    monkeypatch.setattr(sweep, "LAST", 3)
+    losses = [step[0] for step in train_ensemble([ONE.job(0)])]
+    assert len(losses) == 6 and table(seeds=1).loss[0] == pytest.approx(sum(losses[-3:]) / 3, rel=1e-6)
+
+
+def test_many_together_are_as_each_alone(quick):
+    configs = [ONE, replace(ONE, T=9), replace(ONE, epochs=3, lr=0.01), replace(ONE, data="circles", n_train=20)]
+    frame = table(configs, 3)
+    alone = [train_and_judge([(config, seed)])[0][0] for config in configs for seed in range(3)]
+    measured = ["loss", "mean", "spread"]
+    pd.testing.assert_frame_equal(frame[frame.network != "real"][measured], pd.DataFrame(alone)[measured], **SAME)
+    assert frame[measured].round(6).duplicated().sum() == 0  # no run stands in for another
+
+
+@pytest.mark.parametrize("workers", [2, 5, None])
+def test_the_number_of_threads_changes_nothing_else(quick, workers):
+    before = torch.get_num_threads()
+    pd.testing.assert_frame_equal(table(FOUR, 2), table(FOUR, 2, workers=workers), **SAME)
+    assert torch.get_num_threads() == before
+
+
+def test_what_is_asked_for_twice_is_trained_once(quick, trained):
+    frame = table([ONE, ONE, {"T": 5} | vars(ONE)], [1, 0, 1])
+    assert trained == [(ONE, 1), (ONE, 0)] and list(frame.seed) == [1, 0, 1, 0]
+
+
+def test_a_network_that_diverged_has_nan_and_its_neighbour_has_not(quick, tmp_path):
+    wild = replace(ONE, lr=1e30)
+    for _ in range(2):  # trained, and read again
+        frame = table([ONE, wild], 1, folder=tmp_path)
+        assert frame["mean"].isna().tolist() == [False, True, False] and frame.loss.isna().tolist() == [
+            False,
+            True,
+            True,
+        ]
+    assert table([ONE], 1)["mean"][0] == pytest.approx(frame["mean"][0], abs=1e-4)
+
+
+def test_labels_and_guidance(quick, monkeypatch):
+    monkeypatch.setattr(judging, "DRAWS", 2)
+    ways = (Sampling(n=1000), Sampling(n=1000, scale=2.0))
+    frame = table([replace(ONE, labelled=True, samplings=ways)], 1)
+    assert frame.accuracy.isna().tolist() == [True, False, True, False]
+    assert frame.guidance.isna().tolist()[:2] == [True, False]
+
+
+def test_the_bar_says_what_is_to_be_done_and_what_it_holds(quick, capsys):
+    frame = sweep.sweep([ONE], 2, workers=1)
+    err = capsys.readouterr().err
+    assert "2 of 2 to train, at most " in err and "12.0/12.0" in err.replace("12.0update", "12.0")
+    assert frame.attrs["memory"] == 2 * memory(ONE.job(0)) == chunk_memory([(ONE, 0), (ONE, 1)])
+    assert f"{frame.attrs['memory'] / 2**20:.0f} MiB" in err
+
+
+def test_the_memory_is_that_of_as_many_chunks_as_there_are_threads(quick):
+    sizes = [memory(config.job(0)) for config in FOUR]
+    assert table(FOUR, 1).attrs["memory"] == max(sizes)
+    assert table(FOUR, 1, workers=2).attrs["memory"] == sum(sorted(sizes)[-2:])
+
+
+# Points of one's own
+
+
+@pytest.mark.parametrize("D", [1, 3])
+def test_points_of_ones_own(tmp_path, D):
+    np.save(tmp_path / "own.npy", np.random.default_rng(0).normal(size=(2500, D)))
+    own = str(tmp_path / "own.npy")
+    frame = table([replace(ONE, data=own)], 1, folder=tmp_path / "runs")
+    assert (frame.data == own).all() and frame["EMD (total)"].gt(0).all() and len(files(tmp_path / "runs")) == 1
+
+
+def test_other_points_in_the_same_file_are_another_run(tmp_path, quick, trained):
+    path, x = tmp_path / "own.npy", np.random.default_rng(0).normal(size=(2500, 2))
+    config = None
+    for content in (x, x, x**3):
+        np.save(path, content)
+        os.utime(path, ns=(len(trained) + 1,) * 2)  # another time, however coarse the clock of the file system
+        config = replace(ONE, data=str(path))
+        table([config], 1, folder=tmp_path / "runs")
+    assert len(trained) == 2 and len(files(tmp_path / "runs")) == 2
+
+
+# On disk
+
+
+def test_a_second_call_trains_only_what_is_missing(quick, trained, tmp_path):
+    whole = table(FOUR, 2, folder=tmp_path / "a" / "b")
+    stored = files(tmp_path / "a" / "b")
+    assert len(stored) == len(trained) == 8
+    trained.clear()
+    pd.testing.assert_frame_equal(table(FOUR, 2, folder=str(tmp_path / "a" / "b")), whole)
+    assert trained == []
+    lost = json.loads(stored[3].read_text())
+    stored[3].unlink()
+    pd.testing.assert_frame_equal(table(FOUR, 2, folder=tmp_path / "a" / "b"), whole, **SAME)
+    assert [(list(c.hidden), seed) for c, seed in trained] == [(lost["config"]["hidden"], lost["seed"])]
+    trained.clear()
+    table(FOUR, 3, folder=tmp_path / "a" / "b")
+    assert sorted(seed for _, seed in trained) == [2, 2, 2, 2]
+    assert {p.suffix for p in (tmp_path / "a" / "b").iterdir()} == {".json"}  # and nothing half written
+
+
+CHANGES = {
+    "data": "circles",
+    "scale": "standard",
+    "n_train": 65,
+    "schedule": "scaled_linear",
+    "T": 6,
+    "beta_1": 0.06,
+    "beta_T": 0.6,
+    "network": "fourier",
+    "hidden": (4, 4),
+    "activation": "silu",
+    "labelled": True,
+    "epochs": 7,
+    "batch_size": 32,
+    "lr": 0.002,
+    "lr_schedule": "cosine",
+    "optimiser": "adamw",
+    "draw_t": "low noise",
+    "samplings": (Sampling(n=1001),),
+}
+
+
+def test_a_run_is_known_by_everything_that_makes_it(tmp_path):
+    assert set(CHANGES) == set(vars(ONE))
+    runs = [(ONE, 0), (ONE, 1), *((replace(ONE, **{name: value}), 0) for name, value in CHANGES.items())]
+    store = Store(tmp_path)
+    for i, run in enumerate(runs):
+        assert run not in store
+        store[run] = [{"i": i}]
+    again = Store(tmp_path)
+    assert all(run in again and again[run] == [{"i": i}] for i, run in enumerate(runs))
+
+
+DAMAGE = {
+    "half": lambda text: text[: len(text) // 2],
+    "empty": lambda text: "",
+    "bytes": lambda text: "\udcff",
+    "no rows": lambda text: '{"seed": 0}',
+    "rows of none": lambda text: '{"rows": null}',
+    "too few rows": lambda text: '{"rows": []}',
+    "other rows": lambda text: '{"rows": [3]}',
+    "a list": lambda text: "[]",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_damaged_file_is_named(quick, trained, tmp_path, damage):
+    table(seeds=1, folder=tmp_path)
+    (path,) = files(tmp_path)
+    path.write_bytes(damage(path.read_text()).encode(errors="surrogateescape"))
+    trained.clear()
+    with pytest.raises(ValueError, match=f"{path.name} is not a finished run .*: remove it to train it again"):
+        table(seeds=1, folder=tmp_path)
+    assert trained == []
+    path.unlink()
+    assert len(table(seeds=1, folder=tmp_path)) == 2
+
+
+def test_a_folder_that_cannot_be_is_refused(tmp_path, trained):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError):
+        table(folder=tmp_path / "file")
+    assert trained == []
+
+
+# Bad configurations
+
+
+BAD = {
+    "config": ({"configs": [ONE, {"T": 0}]}, "T must be a whole number >= 1; got 0"),
+    "unknown": ({"configs": [ONE, {"beta": 0.1}]}, "unknown: beta; a Config has data"),
+    "file": ({"configs": [ONE, {"data": "nowhere.npy"}]}, "no data file at nowhere.npy"),
+    "not one": ({"configs": {"T": 3}}, "a Config is wanted, or a dictionary of data"),
+    "none": ({"configs": []}, "configs must hold at least one configuration, got none"),
+    "no seeds": ({"seeds": 0}, "seeds must be a number >= 1 of them or whole numbers >= 0, got 0"),
+    "empty seeds": ({"seeds": []}, r"seeds must be .* got \[\]"),
+    "negative seeds": ({"seeds": [0, -1]}, r"seeds must be .* got \[0, -1\]"),
+    "minus seeds": ({"seeds": -2}, "seeds must be .* got -2"),
+    "text seeds": ({"seeds": "12"}, "seeds must be .* got '12'"),
+    "half seeds": ({"seeds": 1.5}, "seeds must be .* got 1.5"),
+    "true seeds": ({"seeds": True}, "seeds must be .* got True"),
+    "workers": ({"workers": 0}, "workers must be a whole number >= 1 or None, got 0"),
+    "half workers": ({"workers": 1.5}, "workers must be a whole number >= 1 or None, got 1.5"),
+}
+
+
+@pytest.mark.parametrize(("given", "message"), BAD.values(), ids=BAD.keys())
+def test_what_is_wrong_is_said_before_anything_is_trained_or_written(given, message, trained, tmp_path):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        table(**{"configs": [ONE]} | given, folder=tmp_path / "runs")
+    assert trained == [] and not (tmp_path / "runs").exists()
+
+
+# Grouping
+
+RUNS = st.lists(
+    st.tuples(st.sampled_from([(3,), (4,), (4, 4)]), st.sampled_from([16, 64]), st.integers(1, 4), st.integers(0, 30)),
+    unique=True,
+    max_size=60,
+)
+
+
+@given(RUNS, st.integers(1, 4))
+@settings(max_examples=25)
+def test_every_run_is_in_one_chunk_with_its_like(drawn, threads):
+    runs = [(replace(ONE, hidden=h, batch_size=b, epochs=e), seed) for h, b, e, seed in drawn]
+    chunks = grouped(runs, threads)
+    assert Counter(run for chunk in chunks for run in chunk) == Counter(runs)
+    like = Counter((config.hidden, config.batch_size) for config, _ in runs)
+    for chunk in chunks:
+        (shape,) = {(config.hidden, config.batch_size) for config, _ in chunk}
+        assert 1 <= len(chunk) <= min(TOGETHER, -(-like[shape] // threads))
+    totals = [sum(map(updates, chunk)) for chunk in chunks]
+    assert totals == sorted(totals, reverse=True)
+    for shape in like:  # of like length: the lengths of two chunks overlap at most at their ends
+        spans = sorted(
+            (min(map(updates, c)), max(map(updates, c)))
+            for c in chunks
+            if (c[0][0].hidden, c[0][0].batch_size) == shape
+        )
+        assert all(a[1] <= b[0] for a, b in zip(spans[:-1], spans[1:], strict=True))
+
+
+def test_chunks_are_as_large_as_they_may_be():
+    runs = [(ONE, seed) for seed in range(2 * TOGETHER + 2)]
+    assert [len(chunk) for chunk in grouped(runs)] == [TOGETHER, TOGETHER, 2]
+    assert [len(chunk) for chunk in grouped(runs[:6], 2)] == [3, 3]
+    assert grouped([]) == []
+
+
+# Interrupted
+
+
+def test_what_finished_unnoticed_is_kept_when_the_sweep_is_stopped(quick, monkeypatch, tmp_path):
+    def interrupted(futures):
+        while not all(future.done() for future in futures):
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(sweep, "as_completed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        table(FOUR, 1, folder=tmp_path)
+    assert len(files(tmp_path)) == 4
+
+
+def test_an_error_in_one_chunk_keeps_the_others_and_stops_the_rest(quick, trained, monkeypatch, tmp_path):
+    def failing(samples, known, train, seed):
+        if len(trained) == 3:
+            raise RuntimeError("out of luck")
+        return cheap(samples, known, train, seed)
+
+    monkeypatch.setattr(judging, "judge", failing)
+    with pytest.raises(RuntimeError, match="out of luck"):
+        table([replace(c, epochs=10 - i) for i, c in enumerate(FOUR)], 1, folder=tmp_path)
+    assert len(files(tmp_path)) == 2
+    monkeypatch.setattr(judging, "judge", cheap)
+    trained.clear()
+    assert len(table([replace(c, epochs=10 - i) for i, c in enumerate(FOUR)], 1, folder=tmp_path)) == 5
+    assert len(trained) == 2
+
+
+SLOW = [replace(ONE, hidden=(7,), epochs=10**7), *FOUR]
+PROGRAM = """
+import sys, time
+from statesdiff import judging
+from tests.test_sweep import FOUR, SLOW, cheap
+from statesdiff.sweep import sweep
+
+def slowly(*args):
+    time.sleep(0.3)
+    return cheap(*args)
+
+judging.judge = slowly
+sweep(globals()[sys.argv[1]], 1, folder=sys.argv[2], workers=int(sys.argv[3]), progress=False)
+"""
+
+
+def stopped_when_two_are_stored(how, folder, configs, workers):
+    """Run a sweep in a process of its own, send it a signal when two runs are on disk; how long it took to end."""
+    root = Path(__file__).parents[1]
+    env = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", PROGRAM, configs, str(folder), str(workers)]
+    process = subprocess.Popen(command, env=env, cwd=root, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 60
+        while len(files(folder)) < 2 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert process.poll() is None, process.stderr.read()
+        process.send_signal(how)
+        start = time.monotonic()
+        _, err = process.communicate(timeout=30)
+        return time.monotonic() - start, err
+    finally:
+        process.kill()
+
+
+def test_a_killed_sweep_goes_on_where_it_was(quick, trained, tmp_path):
+    folder = tmp_path / "killed"
+    stopped_when_two_are_stored(signal.SIGKILL, folder, "FOUR", 1)
+    stored = len(files(folder))
+    assert 2 <= stored < 4
+    resumed = table(FOUR, 1, folder=folder)
+    assert len(trained) == 4 - stored and len(files(folder)) == 4
+    pd.testing.assert_frame_equal(resumed, table(FOUR, 1), **SAME)
+
+
+def test_an_interrupt_ends_the_threads_and_loses_nothing_that_was_finished(quick, trained, tmp_path):
+    seconds, err = stopped_when_two_are_stored(signal.SIGINT, tmp_path, "SLOW", 2)
+    assert "KeyboardInterrupt" in err and seconds < 10  # the long run had hours to go
+    stored = len(files(tmp_path))
+    table(FOUR, 1, folder=tmp_path)
+    assert 2 <= stored and len(trained) == 4 - stored
+
+
+# Many machines
+
+
+def test_the_package_needs_no_dask():
+    for path in Path(statesdiff.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not {name.split(".")[0] for name in names} & {"dask", "distributed"}, path
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with distributed.LocalCluster(host="127.0.0.1", silence_logs=50, **options) as cluster:
+        yield cluster
+
+
+def test_a_lost_worker_loses_nothing_and_nothing_is_done_twice(cluster, monkeypatch, tmp_path):
+    stored, put = [], Store.__setitem__
+
+    def killing(store, run, rows):
+        put(store, run, rows)
+        stored.append(run)
+        if len(stored) == 2:
+            os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+
+    configs = [*FOUR, replace(ONE, hidden=(3, 3))]
+    monkeypatch.setattr(Store, "__setitem__", killing)
+    pids = {worker.pid for worker in cluster.workers.values()}
+    with cluster.get_client() as client:
+        frame = table(configs, 2, client=client, folder=tmp_path, workers=None)
+        assert Counter(stored) == Counter((config, seed) for config in configs for seed in (0, 1))
+        assert {worker.pid for worker in cluster.workers.values()} != pids  # one was lost indeed
+        again = table(configs, 2, client=client, folder=tmp_path)
+    assert len(stored) == 10
+    pd.testing.assert_frame_equal(again, frame)
+    pd.testing.assert_frame_equal(frame, table(configs, 2), **SAME)
+
+
+def test_threads_end_with_the_sweep(quick):
+    before = threading.active_count()
+    table(FOUR, 1, workers=3)
+    assert threading.active_count() == before
