@@ -441,7 +441,8 @@ def test_a_lost_worker_loses_nothing_and_nothing_is_done_twice(cluster, monkeypa
         if len(stored) == 2:
             os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
 
-    configs = [*FOUR, replace(ONE, hidden=(3, 3))]
+    configs = FOUR[:3]
+    monkeypatch.setattr(judging, "floor", lambda *_: {})  # these are not the workers' and take time
     monkeypatch.setattr(Store, "__setitem__", killing)
     pids = {worker.pid for worker in cluster.workers.values()}
     with cluster.get_client() as client:
@@ -449,7 +450,7 @@ def test_a_lost_worker_loses_nothing_and_nothing_is_done_twice(cluster, monkeypa
         assert Counter(stored) == Counter((config, seed) for config in configs for seed in (0, 1))
         assert {worker.pid for worker in cluster.workers.values()} != pids  # one was lost indeed
         again = table(configs, 2, client=client, folder=tmp_path)
-    assert len(stored) == 10
+    assert len(stored) == 6
     pd.testing.assert_frame_equal(again, frame)
     pd.testing.assert_frame_equal(frame, table(configs, 2), **SAME)
 
