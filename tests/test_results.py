@@ -1,10 +1,13 @@
 """The committed tables: how they are read, and that what the book says about them is in them."""
 
+import math
+
+import pandas as pd
 import pytest
 
 from statesdiff import results
 from statesdiff.data import STATE_NAMES
-from statesdiff.results import table
+from statesdiff.results import pivot, table, write
 
 
 def test_a_table_says_what_made_it() -> None:
@@ -51,3 +54,88 @@ def test_the_floors_are_those_of_real_points() -> None:
     assert (rows.groupby("state").floor.nunique() == 1).all()
     real = rows[rows.guidance == "real points"]
     assert ((real.NLL - real.floor).abs() < 0.02).all() and (real.accuracy == 1).all()
+
+
+# Tables of sweeps
+
+SETTINGS = {"scale": "minmax", "beta_1": 1e-4, "network": "raw", "labelled": False}
+
+
+def sweep_table() -> pd.DataFrame:
+    trained = [
+        {"data": data, "T": T, **SETTINGS, "seed": seed, "steps": 112, "loss": 0.5, "EMD": T + seed, "accuracy": 1.0}
+        for data in ("moons", "blobs")
+        for T in (500, 10)
+        for seed in (0, 1)
+    ]
+    real = [
+        {"data": data, "scale": "minmax", "network": "real", "seed": seed, "EMD": 0.1 * (1 + seed), "accuracy": 0.9}
+        for data in ("moons", "blobs")
+        for seed in (0, 1)
+    ]
+    return pd.DataFrame(trained + real)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_what_was_written_is_read_again(folder) -> None:
+    frame = sweep_table()
+    frame.loc[0, "EMD"] = math.nan
+    frame.loc[1, "EMD"] = 1 / 3
+    assert write(frame, folder / "x.csv", "statesdiff ablate x: about; 3 s") == folder / "x.csv"
+    again = table("x")
+    kept = frame.drop(columns=["scale", "beta_1", "labelled"])
+    pd.testing.assert_frame_equal(again, kept, rtol=1e-4, check_dtype=False)
+    assert math.isnan(again.EMD[0]) and again.EMD[1] == 0.33333  # five digits
+    command, versions, shared = again.attrs["made by"].splitlines()
+    assert command == "statesdiff ablate x: about; 3 s" and "PyTorch" in versions and "Python" in versions
+    assert shared == "in every row: scale minmax, beta_1 0.0001, labelled False"
+
+
+def test_only_settings_are_drawn_out_of_the_table(folder) -> None:
+    one = sweep_table().query("T == 10 and seed == 0 and data == 'moons' or network == 'real' and data == 'moons'")
+    write(one, folder / "one.csv", "x")
+    again = table("one")
+    # one row trained: the floors' measures differ from its own, and pivot wants the data
+    assert {"data", "network", "seed", "EMD", "accuracy", "loss", "steps"} == set(again)
+    assert again.EMD.to_list() == [10, 0.1, 0.2]
+
+
+def test_a_setting_that_nobody_gave_is_not_mentioned(folder) -> None:
+    write(sweep_table().assign(scale=None), folder / "x.csv", "x")
+    assert "in every row: beta_1 0.0001, labelled False" in table("x").attrs["made by"]
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_pivot_has_a_column_for_each_setting_in_their_order_and_the_floor_last(folder, written) -> None:
+    frame = sweep_table()
+    if written:
+        write(frame, folder / "x.csv", "x")
+        frame = table("x")
+    shown = pivot(frame, "T", "EMD")
+    assert list(shown.index) == ["moons", "blobs"] and list(shown.columns) == [500, 10, "floor"]
+    assert [type(column) for column in shown.columns] == [int, int, str]
+    # two values a apart: standard error a / 2, times the quantile 12.706 of Student's t with one degree of freedom
+    assert shown.loc["moons"].to_list() == ["500 ± 6.4", "10.5 ± 6.4", "0.15 ± 0.64"]
+    assert shown.columns.name == "EMD, by T" and shown.index.name is None
+
+
+def test_pivot_by_another_index_and_without_floors() -> None:
+    shown = pivot(sweep_table().query("network != 'real'"), "data", "EMD", index="T")
+    assert list(shown.columns) == ["moons", "blobs"] and [int(T) for T in shown.index] == [500, 10]
+    assert shown.loc[10, "blobs"] == "10.5 ± 6.4"
+
+
+def test_pivot_shows_a_diverged_network_as_no_number() -> None:
+    frame = sweep_table()
+    frame.loc[0, "EMD"] = math.nan
+    assert pivot(frame, "T", "EMD").loc["moons"].to_list() == ["nan ± nan", "10.5 ± 6.4", "0.15 ± 0.64"]
+
+
+def test_one_seed_has_no_interval() -> None:
+    with pytest.raises(ValueError, match="an interval needs at least 2 repeats, got 1"):
+        pivot(sweep_table().query("seed == 0"), "T", "EMD")

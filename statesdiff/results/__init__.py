@@ -47,7 +47,7 @@ def pivot(frame: pd.DataFrame, columns: str, value: str, index: str = "data") ->
 
     The last column is the floor, real points judged in the same way, if the rows have any.
     """
-    names = frame[columns].astype(object).map(_whole)
+    names = pd.Series([_whole(value) for value in frame[columns]], frame.index, dtype=object)
     shown = frame.assign(setting=names.where(frame.network != "real", "floor"))
     cells = shown.groupby([index, "setting"], sort=False)[value].apply(_mean_and_interval).unstack()
     return cells.rename_axis(index=None, columns=f"{value}, by {columns}")
