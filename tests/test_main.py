@@ -4,25 +4,32 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from statesdiff import __main__ as cli
+from statesdiff import judging, studies
+from statesdiff import sweep as sweep_module
 from statesdiff.__main__ import main
 from statesdiff.checkpoints import book_denoiser, load_model, save_model
+from statesdiff.configs import Config
 from statesdiff.data import standardise, states
 from statesdiff.grade import grade
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
+from statesdiff.judging import Sampling
 from statesdiff.measures import Reference
 from statesdiff.models import Classifier, Denoiser, init
 from statesdiff.recipes import train_recipe
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule
+from statesdiff.sweep import sweep, train_and_judge
 
 
 @pytest.fixture
@@ -378,6 +385,130 @@ def test_samples_that_explode_end_in_one_line(tmp_path, capsys):
     assert "stopped being finite" in one_line(capsys)
 
 
+# ablate
+
+TINY = Config(T=4, network="raw", hidden=(4,), n_train=64, epochs=60, samplings=(Sampling(n=1000),))
+
+
+@pytest.fixture
+def study(monkeypatch, tmp_path):
+    """A study of four small networks on two data sets, judged quickly; the folder it is run in."""
+    configs = [replace(TINY, data=data, T=T) for data in ("moons", "circles") for T in (4, 3)]
+    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("two times", lambda: configs))
+    monkeypatch.setattr(judging, "judge", lambda samples, *_: {"spread": float(samples.std())})
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read(path):
+    return pd.read_csv(path, comment="#")
+
+
+def test_ablate_runs_a_study_quickly_and_writes_its_table(study, capsys):
+    assert main(["ablate", "tiny"]) == 0
+    assert capsys.readouterr().out.strip() == "tiny.csv"
+    rows, comment = read("tiny.csv"), (study / "tiny.csv").read_text().splitlines()[0]
+    trained = rows[rows.network == "raw"]
+    assert list(trained[["data", "T", "seed"]].itertuples(index=False, name=None)) == [
+        (data, T, seed) for data in ("moons", "circles") for T in (4, 3) for seed in (0, 1)
+    ]
+    assert (trained.steps == 6).all() and len(rows) == 8 + 4 and not rows.spread.isna().any()
+    assert comment.startswith("# statesdiff ablate tiny --seeds 2: two times; ")
+    assert len(list((study / "ablations").glob("*.json"))) == 8
+    direct = sweep(studies.STUDIES["tiny"].quick(), 2, progress=False)
+    torch.testing.assert_close(torch.tensor(rows.spread), torch.tensor(direct.spread), rtol=1e-3, atol=1e-4)
+
+
+def test_ablate_in_full_with_every_option(study):
+    options = ["--full", "--seeds", "3", "--workers", "1", "--folder", "kept", "--out", "table.csv"]
+    assert main(["ablate", "tiny", *options]) == 0
+    rows = read("table.csv")
+    assert (rows.steps.dropna() == 60).all() and len(rows) == 12 + 6 and set(rows.seed) == {0, 1, 2}
+    assert (study / "table.csv").read_text().startswith("# statesdiff ablate tiny --full --seeds 3: ")
+    assert len(list((study / "kept").glob("*.json"))) == 12 and not (study / "ablations").exists()
+
+
+def test_a_full_study_has_five_seeds(study):
+    assert main(["ablate", "tiny", "--full", "--data", "moons"]) == 0
+    assert set(read("tiny.csv").seed) == {0, 1, 2, 3, 4}
+
+
+def test_ablate_goes_on_where_it_was(study, monkeypatch, capsys):
+    assert main(["ablate", "tiny", "--workers", "1"]) == 0
+    first = read("tiny.csv")
+    for path in list((study / "ablations").glob("moons*.json"))[:2]:
+        path.unlink()
+    seen = []
+
+    def counted(chunk, tick=None):
+        seen.extend(chunk)
+        return train_and_judge(chunk, tick)
+
+    monkeypatch.setattr(sweep_module, "train_and_judge", counted)
+    assert main(["ablate", "tiny", "--workers", "1"]) == 0
+    assert len(seen) == 2
+    pd.testing.assert_frame_equal(read("tiny.csv"), first, rtol=1e-3, atol=1e-3)
+
+
+def test_an_interrupted_ablation_says_how_to_go_on(study, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "sweep", lambda *a, **k: interrupted())
+    with pytest.raises(SystemExit, match="interrupted: the same command goes on from here"):
+        main(["ablate", "tiny"])
+    assert not (study / "tiny.csv").exists()
+
+
+@pytest.mark.parametrize("D", [1, 2, 3, 5])
+def test_ablate_takes_points_of_ones_own_in_place_of_the_study_s(study, D):
+    np.save("own.npy", np.random.default_rng(0).normal(size=(2500, D)))
+    assert main(["ablate", "tiny", "--data", "own.npy", "--seeds", "1"]) == 0
+    rows = read("tiny.csv")
+    assert list(rows["T"].dropna()) == [4, 3] and set(rows.data) == {"own.npy"} and len(rows) == 3
+    assert "--data own.npy --seeds 1" in (study / "tiny.csv").read_text()
+
+
+def test_ablate_takes_a_toy_set_or_states(study):
+    for data in ("helix", "states"):
+        assert main(["ablate", "tiny", "--data", data, "--seeds", "1"]) == 0
+        assert set(read("tiny.csv").data) == {data}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("moon", "data must be one of moons, circles, blobs, manycircles, helix, sine, states, or the path of a .npy"),
+        ("none.npy", "no data file at none.npy"),
+        ("few.npy", "few.npy: needs at least 2500 points, has 30"),
+        ("line.npy", "line.npy: data must be a non-empty real array of shape (N, D)"),
+        ("words.npy", "words.npy: not a plain NumPy array"),
+    ],
+)
+def test_ablate_refuses_other_data_in_one_line(study, capsys, data, words):
+    np.save("few.npy", np.random.default_rng(0).normal(size=(30, 2)))
+    np.save("line.npy", np.zeros(3000))
+    (study / "words.npy").write_text("no array")
+    assert main(["ablate", "tiny", "--data", data]) == 2
+    assert words in one_line(capsys)
+    assert not (study / "ablations").exists() and not (study / "tiny.csv").exists()
+
+
+def test_points_without_labels_cannot_be_guided(study, capsys):
+    np.save("own.npy", np.random.default_rng(0).normal(size=(2500, 2)))
+    assert main(["ablate", "guidance", "--data", "own.npy"]) == 2
+    assert "labelled needs classes, own.npy has one" in one_line(capsys)
+
+
+def test_a_damaged_file_of_an_ablation_is_named(study, capsys):
+    assert main(["ablate", "tiny", "--seeds", "1"]) == 0
+    path = next((study / "ablations").glob("*.json"))
+    path.write_text("{")
+    capsys.readouterr()
+    assert main(["ablate", "tiny", "--seeds", "1"]) == 2
+    assert f"{path.name} is not a finished run" in one_line(capsys)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -394,6 +525,12 @@ def test_samples_that_explode_end_in_one_line(tmp_path, capsys):
         (["sample", "--steps", "0"], "must be at least 1, got 0"),
         (["sample", "--out", "samples.csv"], "must end in .npy or .pt"),
         (["grade"], "the following arguments are required: DIR"),
+        (["ablate"], "the following arguments are required: NAME"),
+        (["ablate", "time"], "invalid choice: 'time' (choose from"),
+        (["ablate", "betas", "--seeds", "0"], "must be at least 1, got 0"),
+        (["ablate", "betas", "--workers", "0"], "must be at least 1, got 0"),
+        (["ablate", "betas", "--out", "betas.txt"], "must end in .csv"),
+        (["ablate", "betas", "--out", "nowhere/betas.csv"], "lie in an existing folder"),
     ],
     ids=" ".join,
 )
@@ -413,7 +550,7 @@ def test_counts_are_read_as_they_are(n):
 def test_the_module_can_be_run():
     done = subprocess.run([sys.executable, "-m", "statesdiff", "--help"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stdout.startswith("usage: statesdiff")
-    assert all(command in done.stdout for command in ("train", "sample", "grade"))
+    assert all(command in done.stdout for command in ("train", "sample", "ablate", "grade"))
 
 
 def test_the_exit_status_reaches_the_shell(tmp_path):

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
 
-from statesdiff.models import Classifier, Denoiser, init, mlp, one_hot, sin_cos
+from statesdiff.models import Classifier, Denoiser, SinusoidalDenoiser, init, mlp, one_hot, sin_cos, sinusoids
 from statesdiff.rng import randn, stream
 
 KINDS = {
     "plain": Denoiser,
     "fourier": Denoiser.fourier,
     "conditional": lambda **options: Denoiser.fourier(n_classes=3, **options),
+    "sinusoidal": SinusoidalDenoiser,
+    "sinusoidal, conditional": lambda **options: SinusoidalDenoiser(n_classes=3, hidden=(32, 32), project=0, **options),
 }
 CLASSIFIERS = {
     "plain": Classifier,
@@ -188,6 +190,47 @@ def test_labels_that_do_not_match_the_rows_are_refused():
             small(n_classes=3)(torch.zeros(2, 2), 1, y)
     with pytest.raises(TypeError, match="y must be an integer, got torch.float32; the labels are -1..2"):
         small(n_classes=3)(torch.zeros(2, 2), 1, torch.zeros(2))
+
+
+# The homework's network
+
+
+def test_sinusoids_by_hand():
+    x = torch.zeros(3, 2)
+    angles = [[v / 10_000 ** (i / 7) for i in range(8)] for v in (0, 1, 150)]
+    want = [[*map(math.sin, row), *map(math.cos, row)] for row in angles]
+    assert_close(sinusoids(torch.tensor([0, 1, 150]), x), torch.tensor(want), rtol=0, atol=2e-5)  # 150 in float32
+    assert_close(sinusoids(torch.tensor(150), x), torch.tensor([want[2]] * 3), rtol=0, atol=2e-5)
+    assert sinusoids(torch.tensor(1), x.double()).dtype == torch.float64
+
+
+def test_the_homeworks_network_is_what_it_says():
+    shapes = [tuple(m.weight.shape) for m in SinusoidalDenoiser().net if isinstance(m, nn.Linear)]
+    assert shapes == [(128, 18), *[(128, 128)] * 5, (2, 128)]
+    kinds = [type(m) for m in SinusoidalDenoiser(hidden=(8, 8)).net]
+    assert kinds == [nn.Linear, nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]  # none after the first
+    assert [m.in_features for m in SinusoidalDenoiser(n_classes=5, hidden=(8,), project=0).net[::2]] == [34, 8]
+    assert {type(m) for m in SinusoidalDenoiser(project=0, activation="silu").net[1::2]} == {nn.SiLU}
+
+
+def test_the_homeworks_network_sees_x_t_then_t_then_the_label():
+    model, x_t = SinusoidalDenoiser(T=10, n_classes=3, hidden=(4,)), randn(3, 2, generator=stream("data"))
+    t, y = torch.tensor([0, 4, 10]), torch.tensor([2, -1, 0])
+    told = sinusoids(y, x_t)
+    told[1] = 0  # no label is zeros, not the waves of -1
+    assert torch.equal(model.inputs(x_t, t, y), torch.cat([x_t, sinusoids(t, x_t), told], dim=1))
+    assert torch.equal(model(x_t, t, y), model.net(model.inputs(x_t, t, y)))
+    assert torch.equal(model(x_t, t), model(x_t, t, -1)) and not torch.equal(model(x_t, t), model(x_t, t, 0))
+
+
+def test_the_homeworks_network_refuses_what_the_others_refuse():
+    model = SinusoidalDenoiser(T=10, n_classes=3, hidden=(4,))
+    with pytest.raises(ValueError, match=r"x_t must have shape \(B, 2\), got"):
+        model(torch.zeros(5, 3), 1)
+    with pytest.raises(ValueError, match=r"y must lie in -1\.\.2, got 3"):
+        model(torch.zeros(5, 2), 1, 3)
+    with pytest.raises(ValueError, match="built without classes"):
+        SinusoidalDenoiser(T=10, hidden=(4,))(torch.zeros(5, 2), 1, 0)
 
 
 # Classifiers
