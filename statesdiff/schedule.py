@@ -1,11 +1,12 @@
 """How much noise at which time: beta, alpha, alpha_bar, and the forward process that they define."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from scipy.optimize import brentq
 from torch import Tensor
 
 from statesdiff.rng import randn
@@ -54,7 +55,8 @@ def labels_of(y: int | Tensor, n: int, n_classes: int, lowest: int = 0) -> Tenso
 class NoiseSchedule:
     """A variance-preserving noise schedule, given by beta (T + 1,) with beta[0] = 0; index 0 is clean data.
 
-    Raises ValueError unless 0 < beta_t < 1 for t = 1..T. Everything is stored in float64 and cast at use.
+    Raises ValueError unless 0 < beta_t < 1 for t = 1..T and alpha_bar falls at every step without reaching 0. Everything
+    is stored in float64 and cast at use.
     """
 
     beta: Tensor
@@ -73,6 +75,15 @@ class NoiseSchedule:
                 f"beta must satisfy 0 < beta_t < 1 for t = 1..{len(beta) - 1}, got beta_{t} = {beta[t]:.4g}"
             )
         object.__setattr__(self, "beta", beta)
+        if not ((self.alpha_bar.diff() < 0).all() and self.alpha_bar_T > 0):
+            raise ValueError(
+                f"beta, from {beta[1]:.4g} to {beta[-1]:.4g}, is too small or too large: in float64 alpha_bar "
+                f"must fall at every step and end above 0, but it ends at {self.alpha_bar_T:.4g}"
+            )
+
+    def __repr__(self) -> str:
+        ends = f"beta {self.beta[1]:.3g} to {self.beta[-1]:.3g}, alpha_bar_T = {self.alpha_bar_T:.3g}"
+        return f"NoiseSchedule({self.name}: {ends})"
 
     @classmethod
     def linear(cls, T: int = 500, beta_1: float = 1e-4, beta_T: float = 0.02) -> "NoiseSchedule":
@@ -86,6 +97,65 @@ class NoiseSchedule:
         alpha_bar = torch.cos(math.pi / 2 * (u + s) / (1 + s)) ** 2
         beta = (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=beta_max)
         return cls(_after_zero(beta), f"cosine, T = {T}")
+
+    @classmethod
+    def sigmoid(cls, T: int = 500, beta_1: float = 1e-4, beta_T: float = 0.02) -> "NoiseSchedule":
+        """beta_t = beta_1 + (beta_T - beta_1) / (1 + exp(-v_t)), v evenly from -6 to 6 (`diffusers`, "sigmoid").
+
+        The ends are approached, not met: a logistic curve from -6 to 6 runs from 0.0025 to 0.9975.
+        """
+        _check_ends(beta_1, beta_T)
+        ramp = torch.linspace(-6, 6, _checked_T(T), dtype=torch.float64).sigmoid()
+        return cls(_after_zero(beta_1 + (beta_T - beta_1) * ramp), f"sigmoid, T = {T}")
+
+    @classmethod
+    def scaled_linear(cls, T: int = 500, beta_1: float = 1e-4, beta_T: float = 0.02) -> "NoiseSchedule":
+        """sqrt(beta) rises evenly from sqrt(beta_1) to sqrt(beta_T) (latent diffusion; `diffusers`, "scaled_linear")."""
+        _check_ends(beta_1, beta_T)
+        root = torch.linspace(beta_1**0.5, beta_T**0.5, _checked_T(T), dtype=torch.float64)
+        return cls(_after_zero(root**2), f"scaled linear, T = {T}")
+
+    @classmethod
+    def sech(cls, T: int = 500, lambda_min: float = -20.0, lambda_max: float = 20.0) -> "NoiseSchedule":
+        """The log signal-to-noise ratio falls from lambda_max at t = 1 to lambda_min at t = T as -2 log tan(a u + b).
+
+        u goes evenly from 0 to 1, b = arctan(exp(-lambda_max / 2)), a + b = arctan(exp(-lambda_min / 2)): the quantiles
+        of a hyperbolic secant distribution cut at both ends (Ho and Salimans 2022, section 2, arXiv:2207.12598). It makes
+        alpha_bar_t = cos^2(a u + b): the cosine schedule in all but its ends. ValueError unless lambda_min < lambda_max.
+        """
+        if not lambda_min < lambda_max or not math.isfinite(lambda_max - lambda_min):
+            raise ValueError(f"needs finite lambda_min < lambda_max, got {lambda_min} and {lambda_max}")
+        first, last = (math.atan(math.exp(-v / 2)) for v in (lambda_max, lambda_min))
+        angle = _after_zero(torch.linspace(first, last, _checked_T(T), dtype=torch.float64))
+        # 1 - cos^2(b) / cos^2(a), written so that a first step of 1e-9 keeps its digits
+        beta = angle.diff().sin() * (angle[1:] + angle[:-1]).sin() / angle[:-1].cos() ** 2
+        return cls(_after_zero(beta), f"sech, T = {T}")
+
+    @classmethod
+    def linear_matched(
+        cls, T: int = 500, alpha_bar_T: float | None = None, beta_1: float = 1e-4, beta_T: float = 0.02
+    ) -> "NoiseSchedule":
+        """beta rises evenly from s beta_1 to s beta_T, with the one s that makes the schedule end at alpha_bar_T.
+
+        So schedules of different T leave the same share of signal; alpha_bar_T left out is that of `linear()`, 0.0064.
+        Raises ValueError for an alpha_bar_T outside (0, 1), or that no s with s beta < 1 reaches to within 1e-9 of it.
+        """
+        target = float(cls.linear().alpha_bar_T if alpha_bar_T is None else alpha_bar_T)
+        _check_ends(beta_1, beta_T)
+        if not 0 < target < 1:
+            raise ValueError(f"alpha_bar_T must lie strictly between 0 and 1, got {target}")
+        ramp = torch.linspace(beta_1, beta_T, _checked_T(T), dtype=torch.float64)
+        ramp /= ramp.max()
+
+        def excess(s: float) -> float:
+            return float((-s * ramp).log1p().sum()) - math.log(target)
+
+        most = 1 - 2**-53  # the largest beta below 1
+        s = most if excess(most) > 0 else brentq(excess, 0, most, xtol=1e-300, rtol=1e-15)
+        schedule = cls(_after_zero(s * ramp), f"linear matched, T = {T}")
+        if abs(schedule.alpha_bar_T / target - 1) > 1e-9:
+            raise ValueError(f"alpha_bar_T = {target:.4g} is out of reach of beta < 1 in T = {T} steps of this ramp")
+        return schedule
 
     @property
     def T(self) -> int:
@@ -102,6 +172,11 @@ class NoiseSchedule:
         """The product of the alphas up to t (DDPM, below eq. 4), (T + 1,), alpha_bar[0] = 1."""
         return self.alpha.cumprod(0)
 
+    @property
+    def alpha_bar_T(self) -> float:
+        """The share of the data's variance that is left at the end: sampling starts from N(0, I) as if it were 0."""
+        return float(self.alpha_bar[-1])
+
     @cached_property
     def noise_level(self) -> Tensor:
         """sqrt((1 - alpha_bar) / alpha_bar), noise per unit of signal, (T + 1,); EDM and k-diffusion call it sigma."""
@@ -111,6 +186,12 @@ class NoiseSchedule:
     def snr(self) -> Tensor:
         """Signal-to-noise ratio alpha_bar / (1 - alpha_bar), a ratio of variances, (T + 1,); infinite at t = 0."""
         return self.alpha_bar / (1 - self.alpha_bar)
+
+    @cached_property
+    def log_snr(self) -> Tensor:
+        """log(alpha_bar / (1 - alpha_bar)), (T + 1,), falling from +inf at t = 0: the scale on which to compare schedules."""
+        log_alpha_bar = (-self.beta).log1p().cumsum(0)
+        return log_alpha_bar - (-log_alpha_bar.expm1()).log()
 
     def q_sample(self, x_0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
         """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (DDPM, eq. 4).
@@ -145,6 +226,17 @@ class NoiseSchedule:
         return -eps_hat / (1 - per_sample(self.alpha_bar, t, eps_hat.double())).sqrt().to(eps_hat)
 
 
+# what the command line and the sweep call by name; each takes T
+SCHEDULES: dict[str, Callable[..., NoiseSchedule]] = {
+    "linear": NoiseSchedule.linear,
+    "cosine": NoiseSchedule.cosine,
+    "sigmoid": NoiseSchedule.sigmoid,
+    "scaled_linear": NoiseSchedule.scaled_linear,
+    "sech": NoiseSchedule.sech,
+    "linear_matched": NoiseSchedule.linear_matched,
+}
+
+
 def check_T(network: object, schedule: NoiseSchedule, name: str) -> None:
     """Raise ValueError if the network (called `name` in the message) says that it was built for another number of steps."""
     if getattr(network, "T", schedule.T) != schedule.T:
@@ -159,3 +251,8 @@ def _checked_T(T: int) -> int:
     if not isinstance(T, int) or T < 1:
         raise ValueError(f"T must be an integer >= 1, got {T!r}")
     return T
+
+
+def _check_ends(beta_1: float, beta_T: float) -> None:
+    if not (0 < beta_1 < 1 and 0 < beta_T < 1):
+        raise ValueError(f"beta_1 and beta_T must lie strictly between 0 and 1, got {beta_1} and {beta_T}")

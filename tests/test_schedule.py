@@ -1,5 +1,6 @@
 """The schedules and the forward process, against what can be derived by hand and against `diffusers`."""
 
+import inspect
 import math
 from fractions import Fraction
 
@@ -7,18 +8,29 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import ks_2samp
+from scipy.stats import hypsecant, ks_2samp
 from torch.testing import assert_close
 
 from statesdiff.rng import stream
-from statesdiff.schedule import NoiseSchedule, check_T, labels_of, normalised_time, per_sample
+from statesdiff.schedule import SCHEDULES, NoiseSchedule, check_T, labels_of, normalised_time, per_sample
 
-SCHEDULES = [NoiseSchedule.linear(), NoiseSchedule.linear(T=7, beta_1=0.1, beta_T=0.6), NoiseSchedule.cosine(T=50)]
-by_schedule = pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: s.name)
+EXAMPLES = [NoiseSchedule.linear(), NoiseSchedule.linear(T=7, beta_1=0.1, beta_T=0.6), NoiseSchedule.cosine(T=50)]
+EXAMPLES += [SCHEDULES[name](T=40) for name in ("sigmoid", "scaled_linear", "linear_matched")]
+by_schedule = pytest.mark.parametrize("schedule", EXAMPLES, ids=lambda s: s.name)
 # beta_1 to beta_T rising or falling, from almost no noise to almost nothing but noise
 any_schedule = st.builds(
     NoiseSchedule.linear, T=st.integers(1, 60), beta_1=st.floats(1e-6, 0.99), beta_T=st.floats(1e-6, 0.99)
 )
+ends = {"beta_1": st.floats(1e-6, 0.9), "beta_T": st.floats(1e-6, 0.9)}
+ARGUMENTS = {
+    "linear": ends,
+    "cosine": {"s": st.floats(0, 0.1), "beta_max": st.floats(0.5, 0.9999)},
+    "sigmoid": ends,
+    "scaled_linear": ends,
+    "sech": {"lambda_min": st.floats(-20, -0.1), "lambda_max": st.floats(0, 25)},
+    "linear_matched": {**ends, "alpha_bar_T": st.floats(1e-4, 0.99)},
+}
+by_shape = pytest.mark.parametrize("name", SCHEDULES)
 
 
 # The schedules
@@ -91,7 +103,7 @@ def test_beta_max_clips_the_cosine_schedule():
     assert NoiseSchedule.cosine(100, beta_max=0.3).beta.max() == 0.3
 
 
-@pytest.mark.parametrize("make", [NoiseSchedule.linear, NoiseSchedule.cosine])
+@pytest.mark.parametrize("make", SCHEDULES.values(), ids=SCHEDULES)
 @pytest.mark.parametrize("T", [0, -3, 2.0, "5", None])
 def test_T_must_be_a_positive_integer(make, T):
     with pytest.raises(ValueError, match="T must be an integer >= 1"):
@@ -110,6 +122,143 @@ def test_beta_outside_0_to_1_is_named_with_its_time(value):
         NoiseSchedule(torch.tensor([0.0, 0.1, value, 0.2]))
 
 
+@by_shape
+@given(data=st.data(), T=st.integers(1, 300))
+def test_every_named_schedule_is_one_whatever_its_arguments(name, data, T):
+    given_arguments = {key: data.draw(values, key) for key, values in ARGUMENTS[name].items()}
+    try:
+        schedule = SCHEDULES[name](T=T, **given_arguments)
+    except ValueError:  # 300 steps of beta = 0.9 end at 1e-300: refused, as a test of its own says
+        largest = max(given_arguments.get("beta_1", 0), given_arguments.get("beta_T", 0))
+        assert name in ("linear", "sigmoid", "scaled_linear") and T * largest > 30
+        return
+    assert schedule.T == T and schedule.beta[0] == 0 and schedule.alpha_bar[0] == 1
+    assert (schedule.beta[1:] > 0).all() and (schedule.beta[1:] < 1).all()
+    assert (schedule.alpha_bar.diff() < 0).all() and (schedule.alpha_bar > 0).all()
+    assert schedule.alpha_bar_T == pytest.approx(math.prod(1 - b for b in schedule.beta.tolist()), rel=1e-12)
+    assert schedule.log_snr.shape == (T + 1,) and schedule.log_snr.dtype == torch.float64
+    assert schedule.log_snr[0] == math.inf and (schedule.log_snr.diff() < 0).all()
+
+
+@by_shape
+def test_the_arguments_tried_above_are_all_that_a_schedule_has(name):
+    assert {*inspect.signature(SCHEDULES[name]).parameters} == {"T", *ARGUMENTS[name]}
+
+
+@pytest.mark.parametrize(
+    ("T", "beta_1", "beta_T"), [(50, 1e-5, 1.28e-2), (500, 1e-4, 0.02), (7, 0.3, 0.1), (1, 0.1, 0.2)]
+)
+@pytest.mark.parametrize("name", ["linear", "sigmoid", "scaled_linear"])
+def test_the_betas_are_those_of_diffusers(name, T, beta_1, beta_T):
+    from diffusers import DDPMScheduler
+
+    theirs = DDPMScheduler(T, beta_1, beta_T, name).betas
+    assert_close(SCHEDULES[name](T, beta_1, beta_T).beta[1:].float(), theirs, rtol=1e-5, atol=0)  # theirs are float32
+
+
+def test_the_sigmoid_is_a_logistic_curve_between_beta_1_and_beta_T():
+    beta = NoiseSchedule.sigmoid(3, 0.1, 0.3).beta
+    low = 1 / (1 + math.exp(6))
+    assert beta.tolist() == pytest.approx([0, 0.1 + 0.2 * low, 0.2, 0.3 - 0.2 * low], rel=1e-12)
+
+
+def test_the_scaled_linear_squares_a_ramp_of_square_roots():
+    assert NoiseSchedule.scaled_linear(3, 0.04, 0.16).beta.tolist() == pytest.approx([0, 0.04, 0.09, 0.16], rel=1e-12)
+
+
+@pytest.mark.parametrize(("T", "low", "high"), [(2, -20, 20), (50, -20, 20), (500, -10, 15), (40, -3, -1), (40, 2, 4)])
+def test_the_log_snr_of_sech_has_the_quantiles_of_the_cut_hyperbolic_secant_distribution(T, low, high):
+    log_snr = NoiseSchedule.sech(T, low, high).log_snr
+    assert log_snr[[1, T]].tolist() == pytest.approx([high, low], rel=1e-6)
+    # the distribution of lambda has the density sech(lambda / 2) / (2 pi): scipy's at lambda / 2
+    upper, lower = hypsecant.cdf([high / 2, low / 2])
+    share = (upper - hypsecant.cdf(log_snr[1:] / 2)) / (upper - lower)
+    # the cdf is 1 - 4e-5 at lambda = 20, known to 1e-16: the digits left bound what can be compared
+    assert share.tolist() == pytest.approx([k / (T - 1) for k in range(T)], abs=1e-9)
+
+
+@pytest.mark.parametrize("T", [10, 500])
+def test_cosine_is_a_hyperbolic_secant_but_for_its_ends(T):
+    # without the offset s the cosine schedule runs through all quantiles of the distribution: t / T of it lies above
+    log_snr = NoiseSchedule.cosine(T, s=0).log_snr[1:T]  # the last beta is clipped
+    assert hypsecant.sf(log_snr / 2).tolist() == pytest.approx([t / T for t in range(1, T)], rel=1e-9)
+    # and sech with its ends at the offset's angle and at the right angle has the alpha_bar of the cosine with it
+    s = 0.008
+    edge = -2 * math.log(math.tan(math.pi / 2 * s / (1 + s)))
+    sech, cosine = NoiseSchedule.sech(T, -30, edge).alpha_bar, NoiseSchedule.cosine(T - 1, s).alpha_bar
+    assert_close(sech[1:T] / sech[1], cosine[: T - 1], rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [(1, 1), (2, -2), (-math.inf, 3), (-3, math.inf), (math.nan, 3), (-3, math.nan)])
+def test_sech_needs_two_finite_ends_in_order(bad):
+    with pytest.raises(ValueError, match="finite lambda_min < lambda_max, got"):
+        NoiseSchedule.sech(10, *bad)
+
+
+@given(st.integers(1, 1000), st.floats(1e-4, 0.999), st.floats(1e-6, 0.9), st.floats(1e-6, 0.9))
+def test_linear_matched_hits_its_target_with_a_straight_ramp_in_the_given_proportion(T, target, beta_1, beta_T):
+    schedule = NoiseSchedule.linear_matched(T, target, beta_1, beta_T)
+    assert schedule.alpha_bar_T == pytest.approx(target, rel=1e-9)
+    beta = schedule.beta[1:]
+    assert_close(beta[0] * beta_T, (beta[-1] if T > 1 else beta[0] / beta_1 * beta_T) * beta_1, rtol=1e-9, atol=0)
+    assert_close(beta.diff().diff(), torch.zeros(max(T - 2, 0)).double(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("T", [10, 50, 100, 150, 200, 500, 1000])
+def test_linear_matched_ends_where_the_default_linear_does(T):
+    schedule = NoiseSchedule.linear_matched(T)
+    assert schedule.alpha_bar_T == pytest.approx(NoiseSchedule.linear(500).alpha_bar_T, rel=1e-9)
+    assert float(schedule.beta[T] / schedule.beta[1]) == pytest.approx(200, rel=1e-9)
+
+
+def test_at_T_500_linear_matched_is_the_linear_schedule():
+    assert_close(NoiseSchedule.linear_matched(500).beta, NoiseSchedule.linear(500).beta, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize(("T", "target"), [(1, 1e-12), (2, 1e-40), (5, 1e-200)])
+def test_a_target_that_no_beta_below_1_reaches_is_refused(T, target):
+    with pytest.raises(ValueError, match=f"alpha_bar_T = {target} is out of reach of beta < 1 in T = {T} steps"):
+        NoiseSchedule.linear_matched(T, target)
+
+
+@pytest.mark.parametrize("target", [0, 1, -0.5, 1.5, math.nan])
+def test_a_target_outside_0_to_1_is_refused(target):
+    with pytest.raises(ValueError, match=f"alpha_bar_T must lie strictly between 0 and 1, got {float(target)}"):
+        NoiseSchedule.linear_matched(10, target)
+
+
+@pytest.mark.parametrize("make", [NoiseSchedule.sigmoid, NoiseSchedule.scaled_linear, NoiseSchedule.linear_matched])
+@pytest.mark.parametrize("ends", [(0, 0.1), (0.1, 1), (-0.1, 0.1), (0.1, 1.5), (math.nan, 0.1)])
+def test_ends_outside_0_to_1_are_refused(make, ends):
+    with pytest.raises(ValueError, match="beta_1 and beta_T must lie strictly between 0 and 1, got"):
+        make(T=10, beta_1=ends[0], beta_T=ends[1])
+
+
+@pytest.mark.parametrize(
+    ("beta", "end"),
+    [([1e-17, 0.1], "0.9"), ([0.1, 1e-17], "0.9"), ([0.999] * 200, "0")],
+    ids=["no noise at first", "no noise at last", "no signal left"],
+)
+def test_an_alpha_bar_that_stands_still_or_vanishes_in_float64_is_refused(beta, end):
+    with pytest.raises(ValueError, match=f"alpha_bar must fall at every step and end above 0, but it ends at {end}"):
+        NoiseSchedule(torch.tensor([0.0, *beta], dtype=torch.float64))
+
+
+@by_schedule
+def test_log_snr_is_the_logarithm_of_snr(schedule):
+    assert_close(schedule.log_snr[1:], schedule.snr[1:].log(), rtol=0, atol=1e-9)
+
+
+def test_log_snr_keeps_its_digits_where_1_minus_alpha_bar_loses_them():
+    schedule = NoiseSchedule(torch.tensor([0.0, 1e-13], dtype=torch.float64))
+    assert float(schedule.log_snr[1]) == pytest.approx(13 * math.log(10), rel=1e-12)
+
+
+def test_a_schedule_shows_its_name_its_ends_and_what_signal_it_leaves():
+    want = "NoiseSchedule(linear, T = 500: beta 0.0001 to 0.02, alpha_bar_T = 0.00635)"
+    assert repr(NoiseSchedule.linear()) == want
+
+
 def test_a_schedule_cannot_be_changed():
     with pytest.raises(AttributeError):
         NoiseSchedule.linear(5).beta = torch.zeros(6)
@@ -118,6 +267,7 @@ def test_a_schedule_cannot_be_changed():
 def test_names():
     assert NoiseSchedule.linear(5).name == "linear, T = 5"
     assert NoiseSchedule.cosine(5).name == "cosine, T = 5"
+    assert NoiseSchedule.scaled_linear(5).name == "scaled linear, T = 5"
     assert NoiseSchedule([0.0, 0.1]).name == "custom"
 
 
