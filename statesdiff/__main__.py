@@ -101,8 +101,8 @@ def ablate(args: argparse.Namespace) -> None:
     """Run a study of the book and write its table; interrupted, it goes on where it was when it is called again."""
     study = STUDIES[args.study]
     configs, seeds = (study.configs(), 5) if args.full else (study.quick(), 2)
-    if args.data is not None:  # settings that differed in their data alone are now the same
-        configs = list(dict.fromkeys(replace(config, data=args.data) for config in configs))
+    if args.data is not None:  # settings that differed in their data alone are now the same, and trained once
+        configs = [replace(config, data=args.data) for config in configs]
     start, seeds = time.perf_counter(), args.seeds or seeds
     try:
         table = sweep(configs, seeds, folder=args.folder, workers=args.workers)
