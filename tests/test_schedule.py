@@ -236,8 +236,8 @@ def test_ends_outside_0_to_1_are_refused(make, ends):
 
 @pytest.mark.parametrize(
     ("beta", "end"),
-    [([1e-17, 0.1], "0.9"), ([0.1, 1e-17], "0.9"), ([0.999] * 200, "0")],
-    ids=["no noise at first", "no noise at last", "no signal left"],
+    [([1e-17, 0.1], "0.9"), ([0.1, 1e-17], "0.9"), ([0.999] * 200, "0"), ([0.999] * 108, "0")],
+    ids=["no noise at first", "no noise at last", "no signal left", "none at the last step"],
 )
 def test_an_alpha_bar_that_stands_still_or_vanishes_in_float64_is_refused(beta, end):
     with pytest.raises(ValueError, match=f"alpha_bar must fall at every step and end above 0, but it ends at {end}"):
