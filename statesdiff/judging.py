@@ -19,6 +19,7 @@ from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule
 from statesdiff.toys import TOYS, scaled, split, toy_split
+from statesdiff.training import uniform_t
 
 SAMPLERS = ("beta", "beta_tilde", "ddim")
 N_EMD = 250  # points in one matching, as in the toy-set homework
@@ -152,8 +153,26 @@ def judged(
         samples = sampling.draw(model, schedule, y, seed)
     except FloatingPointError:
         return {}
-    found = judge(samples, known, train, seed)
+    found = judge(samples, known, train, seed) | denoising_losses(model, schedule, known, train, seed)
     return found | (judge_labels(samples, y, known, seed) if sampling.scale is not None else {})
+
+
+@torch.no_grad()
+def denoising_losses(
+    model: Denoiser, schedule: NoiseSchedule, known: Points, train: Tensor, seed: int, n: int = 4000
+) -> dict[str, float]:
+    """The loss per coordinate, t uniform, on training points and on fresh (or held-out) ones: their gap is over-fitting.
+
+    n points of each, with the same times and noise, so that the gap is known better than either.
+    """
+    fresh = known.held_out.x if known.fresh is None else known.fresh(n, seed).x
+    found = {}
+    for name, x in (("loss (train)", train), ("loss (fresh)", fresh)):
+        generator = stream("loss", seed)
+        t, eps = uniform_t(schedule.T, n, generator), randn(n, x.shape[1], generator=generator)
+        x_0 = x[torch.randint(len(x), (n,), generator=generator)]
+        found[name] = float((model(schedule.q_sample(x_0, t, eps), t) - eps).square().mean())
+    return found
 
 
 def floor(known: Points, sampling: Sampling, seed: int) -> dict[str, float]:

@@ -116,12 +116,13 @@ class NoiseSchedule:
         return cls(_after_zero(root**2), f"scaled linear, T = {T}")
 
     @classmethod
-    def sech(cls, T: int = 500, lambda_min: float = -20.0, lambda_max: float = 20.0) -> "NoiseSchedule":
+    def sech(cls, T: int = 500, lambda_min: float = -10.0, lambda_max: float = 10.0) -> "NoiseSchedule":
         """The log signal-to-noise ratio falls from lambda_max at t = 1 to lambda_min at t = T as -2 log tan(a u + b).
 
         u goes evenly from 0 to 1, b = arctan(exp(-lambda_max / 2)), a + b = arctan(exp(-lambda_min / 2)): the quantiles
         of a hyperbolic secant distribution cut at both ends (Ho and Salimans 2022, section 2, arXiv:2207.12598). It makes
-        alpha_bar_t = cos^2(a u + b): the cosine schedule in all but its ends. ValueError unless lambda_min < lambda_max.
+        alpha_bar_t = cos^2(a u + b): the cosine schedule in all but its ends. Theirs are -20 and 20; but then the last
+        beta is so near 1 that a step of a small T divides the error of the prediction by 1e-4. ValueError unless lambda_min < lambda_max.
         """
         if not lambda_min < lambda_max or not math.isfinite(lambda_max - lambda_min):
             raise ValueError(f"needs finite lambda_min < lambda_max, got {lambda_min} and {lambda_max}")

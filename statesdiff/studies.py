@@ -139,7 +139,7 @@ def epochs() -> list[Config]:
 def memorisation() -> list[Config]:
     # as many updates for every size: 200 epochs of the whole set
     sizes = (50, 200, 1000, 5000)
-    shares = (0.01, 0.1, 1.0, 3.0)
+    shares = (0.01, 0.1, 1.0)
     return [
         replace(STATES, n_train=n, epochs=200 * share * 5000 / n, lr_schedule="constant", lr=1e-3)
         for n, share in product(sizes, shares)
@@ -149,7 +149,7 @@ def memorisation() -> list[Config]:
 def depth() -> list[Config]:
     shapes = [(width,) * layers for layers, width in product((1, 2, 3, 4, 6), (16, 32, 64, 128))]
     return [
-        replace(STATES, epochs=100, network=network, hidden=hidden)
+        replace(STATES, epochs=60, network=network, hidden=hidden)
         for network, hidden in product(("raw", "fourier"), shapes)
     ]
 
@@ -158,6 +158,16 @@ def activations() -> list[Config]:
     return [
         replace(STATES, network=network, activation=activation)
         for network, activation in product(("raw", "fourier"), ("relu", "silu"))
+    ]
+
+
+def best() -> list[Config]:
+    # what chapters 8 to 11 arrive at: Fourier inputs, low-noise times, an annealed rate, T = 500 and beta_tilde
+    return [
+        replace(
+            STATES, data=data, scale="minmax", epochs=400, batch_size=256, lr=4e-3, samplings=(Sampling("beta_tilde"),)
+        )
+        for data in FIVE_SETS
     ]
 
 
@@ -175,5 +185,6 @@ STUDIES = {
     "epochs": Study("how long to train, with a constant and an annealed learning rate", epochs),
     "memorisation": Study("few training points and many updates: when samples become copies", memorisation),
     "depth": Study("depth and width, raw and Fourier inputs", depth),
+    "best": Study("the settings that the ablations lead to, on the five toy sets", best),
     "activations": Study("ReLU and SiLU", activations),
 }

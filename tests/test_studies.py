@@ -25,6 +25,7 @@ VARIED = {
     "epochs": {"epochs", "lr_schedule", "lr"},
     "memorisation": {"n_train", "epochs"},
     "depth": {"network", "hidden"},
+    "best": {"data"},
     "activations": {"network", "activation"},
 }
 
