@@ -1,7 +1,9 @@
 """The exercises' self-checks: each knows the right answer and the usual wrong ones, and says which one it sees."""
 
+from statesdiff.check.ablations import betas_of, end_of_chain, log_snr, paired_difference
 from statesdiff.check.classifier import class_posterior, classifier_loss, overconfidence
 from statesdiff.check.conditional import classifier_free, drop_labels, implied_gradient
+from statesdiff.check.depth import count_weights, width_for
 from statesdiff.check.forward import add_noise, alpha_bar, coverage, half_time, mean_distance, standardise
 from statesdiff.check.guidance import class_gradient, guided_noise
 from statesdiff.check.reverse import ddim_step, ddpm_step, denoising_loss, predict_x_0, t_bar
@@ -11,21 +13,27 @@ __all__ = [
     "Verdict",
     "add_noise",
     "alpha_bar",
+    "betas_of",
     "class_gradient",
     "class_posterior",
     "classifier_free",
     "classifier_loss",
+    "count_weights",
     "coverage",
     "ddim_step",
     "ddpm_step",
     "denoising_loss",
     "drop_labels",
+    "end_of_chain",
     "guided_noise",
     "half_time",
     "implied_gradient",
+    "log_snr",
     "mean_distance",
     "overconfidence",
+    "paired_difference",
     "predict_x_0",
     "standardise",
     "t_bar",
+    "width_for",
 ]
