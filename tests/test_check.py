@@ -11,6 +11,7 @@ from pathlib import Path
 import check_answers_ablations  # noqa: F401  and those of chapters 8 and 9
 import check_answers_conditional  # noqa: F401  registers the answers of chapters 5 to 7
 import check_answers_depth  # noqa: F401  registers those of chapter 11
+import check_answers_epochs  # noqa: F401  registers those of chapter 10
 import pytest
 import torch
 from check_answers import RIGHT, WRONG

@@ -4,6 +4,7 @@ from statesdiff.check.ablations import betas_of, end_of_chain, log_snr, paired_d
 from statesdiff.check.classifier import class_posterior, classifier_loss, overconfidence
 from statesdiff.check.conditional import classifier_free, drop_labels, implied_gradient
 from statesdiff.check.depth import count_weights, width_for
+from statesdiff.check.epochs import copy_ratio, count_updates, power
 from statesdiff.check.forward import add_noise, alpha_bar, coverage, half_time, mean_distance, standardise
 from statesdiff.check.guidance import class_gradient, guided_noise
 from statesdiff.check.reverse import ddim_step, ddpm_step, denoising_loss, predict_x_0, t_bar
@@ -18,6 +19,8 @@ __all__ = [
     "class_posterior",
     "classifier_free",
     "classifier_loss",
+    "copy_ratio",
+    "count_updates",
     "count_weights",
     "coverage",
     "ddim_step",
@@ -32,6 +35,7 @@ __all__ = [
     "mean_distance",
     "overconfidence",
     "paired_difference",
+    "power",
     "predict_x_0",
     "standardise",
     "t_bar",
