@@ -18,7 +18,7 @@ PROGRAMS = [
 
 
 def test_the_pages_have_programs():
-    assert len(PROGRAMS) == 8
+    assert len(PROGRAMS) == 9
 
 
 @pytest.mark.parametrize("source, printed", PROGRAMS)

@@ -38,14 +38,12 @@ def width_for(f: Callable[[int, int, int, int], int]) -> Verdict:
     wrong = {
         "this is the width before rounding: a layer has a whole number of units, so round down": exact,
         "this network is larger than the budget: round down, not up": int(exact) + 1,
-        "depth hidden layers have depth - 1 square matrices between them, not depth": [
-            int(solved(depth, n_in + n_out + depth)),
-            int(solved(depth, n_in + n_out + depth + 1)),
-        ],
-        "depth counts the hidden layers: there are depth - 1 square matrices between them, not depth - 2": [
-            int(solved(depth - 2, n_in + n_out + depth)),
-            int(solved(depth - 2, n_in + n_out + depth - 1)),
-        ],
+        "depth hidden layers have depth - 1 square matrices between them, not depth": int(
+            solved(depth, n_in + n_out + depth)
+        ),
+        "depth counts the hidden layers: there are depth - 1 square matrices between them, not depth - 2": int(
+            solved(depth - 2, n_in + n_out + depth)
+        ),
         "the inputs and outputs are forgotten: their layers have weights too": [
             int((budget / (depth - 1)) ** 0.5),
             (budget / (depth - 1)) ** 0.5,
