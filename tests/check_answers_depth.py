@@ -1,0 +1,77 @@
+"""Answers to the exercises of chapter 11, right and wrong, for the tests of the self-checks."""
+
+import math
+
+import torch
+from check_answers import right, wrong
+
+from statesdiff.models import mlp
+
+# count_weights(sizes)
+
+
+def layers(sizes):
+    return list(zip(sizes[:-1], sizes[1:], strict=True))
+
+
+def count_in_a_loop(sizes):
+    n = 0
+    for k in range(len(sizes) - 1):
+        n += sizes[k] * sizes[k + 1] + sizes[k + 1]
+    return n
+
+
+right(
+    "count_weights",
+    lambda sizes: sum((a + 1) * b for a, b in layers(sizes)),
+    lambda sizes: sum(p.numel() for p in mlp(sizes).parameters()),
+    count_in_a_loop,
+)
+wrong("count_weights", lambda sizes: sum(a * b for a, b in layers(sizes)), "biases are missing")
+wrong("count_weights", lambda sizes: sum(a * (b + 1) for a, b in layers(sizes)), "belongs to an output")
+wrong("count_weights", lambda sizes: sum(a * b + 1 for a, b in layers(sizes)), "one bias a layer")
+wrong("count_weights", lambda sizes: sum((a + 1) * b for a, b in layers(sizes[:-1])), "to the outputs is missing")
+wrong("count_weights", lambda sizes: sum((a + 1) * b for a, b in layers(sizes[1:])), "from the inputs is missing")
+wrong("count_weights", lambda sizes: sum((a + 1) * b for a, b in layers(sizes)) - sizes[-1], "last layer has biases")
+wrong("count_weights", sum, "these are the units")
+wrong("count_weights", lambda sizes: sum(sizes[1:-1]), "these are the units")
+wrong("count_weights", math.prod, "not the right numbers")
+
+
+# width_for(depth, budget, n_in, n_out)
+
+
+def solve(depth, budget, n_in, n_out, square=0, line=0, end=int):
+    """The width by the quadratic formula, with the two coefficients off by so much, and rounded by `end`."""
+    a, b, c = depth - 1 + square, n_in + n_out + depth + line, n_out - budget
+    return end(-c / b if a == 0 else (-b + (b**2 - 4 * a * c) ** 0.5) / (2 * a))
+
+
+def n_weights(depth, width, n_in, n_out):
+    return count_in_a_loop([n_in, *[width] * depth, n_out])
+
+
+def search(depth, budget, n_in, n_out):
+    width = 1
+    while n_weights(depth, width + 1, n_in, n_out) <= budget:
+        width += 1
+    return width
+
+
+def divide(depth, budget, n_in, n_out):
+    a, b, c = depth - 1, n_in + n_out + depth, n_out - budget
+    return int((-b + math.sqrt(b**2 - 4 * a * c)) / (2 * a))
+
+
+right("width_for", solve, search, lambda *args: torch.tensor(search(*args)))
+wrong("width_for", lambda *args: solve(*args, end=float), "whole number of units")
+wrong("width_for", lambda *args: solve(*args, end=math.ceil), "larger than the budget", "round down")
+wrong("width_for", lambda *args: solve(*args, square=1), "not depth")
+wrong("width_for", lambda *args: solve(*args, square=-1), "not depth - 2")
+wrong("width_for", lambda depth, budget, n_in, n_out: int((budget / (depth - 1)) ** 0.5), "are forgotten")
+wrong("width_for", lambda d, b, n_in, n_out: solve(d, b, n_in, n_out, line=-n_out), "to the outputs is forgotten")
+wrong("width_for", lambda d, b, n_in, n_out: solve(d, b, n_in, n_out, line=-n_in - 1), "from the inputs is forgotten")
+wrong("width_for", lambda *args: n_weights(args[0], search(*args), *args[2:]), "this is the number of weights")
+wrong("width_for", lambda depth, budget, n_in, n_out: depth, "not the right numbers")
+wrong("width_for", divide, "not for depth 1", "ZeroDivisionError")
+wrong("width_for", lambda depth, *rest: search(depth, *rest) if depth > 1 else 3, "not for depth 1")
