@@ -62,7 +62,7 @@ def timesteps() -> list[Config]:
 
 
 def timesteps_matched() -> list[Config]:
-    return [Config(data=data, T=T, schedule="linear_matched") for data, T in product(FIVE_SETS, (10, 50, 200))]
+    return [Config(data=data, T=T, schedule="linear_matched") for data, T in product(("moons", "blobs", "helix"), (10, 50, 200))]
 
 
 def sampling_steps() -> list[Config]:
