@@ -62,7 +62,10 @@ def timesteps() -> list[Config]:
 
 
 def timesteps_matched() -> list[Config]:
-    return [Config(data=data, T=T, schedule="linear_matched") for data, T in product(("moons", "blobs", "helix"), (10, 50, 200))]
+    return [
+        Config(data=data, T=T, schedule="linear_matched")
+        for data, T in product(("moons", "blobs", "helix"), (10, 50, 200))
+    ]
 
 
 def sampling_steps() -> list[Config]:
@@ -97,7 +100,10 @@ def shapes(T: int = 200) -> list[Config]:
         for name in ("linear", "scaled_linear", "sigmoid")
     }
     kinds = ramps | {"cosine": {}, "sech": {}}
-    return [Config(data=data, T=T, schedule=name, **kinds[name]) for data, name in product(("moons", "helix"), kinds)]
+    configs = [
+        Config(data=data, T=T, schedule=name, **kinds[name]) for data, name in product(("moons", "helix"), kinds)
+    ]
+    return [replace(config, epochs=50) for config in configs]
 
 
 def guidance() -> list[Config]:
