@@ -150,7 +150,7 @@ def memorisation() -> list[Config]:
 
 
 def depth() -> list[Config]:
-    shapes = [(width,) * layers for layers, width in product((1, 2, 4), (16, 32, 64, 128))]
+    shapes = [(width,) * layers for layers, width in product((1, 2, 3, 4, 6), (16, 32, 64, 128))]
     return [
         replace(STATES, epochs=60, network=network, hidden=hidden)
         for network, hidden in product(("raw", "fourier"), shapes)
