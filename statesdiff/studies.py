@@ -180,7 +180,7 @@ STUDIES = {
     "sampling-steps": Study("how many steps a network of T = 500 is sampled in", sampling_steps),
     "betas": Study("the range of beta at T = 200: the published design", betas),
     "shapes": Study("the shape of the schedule at T = 200, the ramps ending at the same alpha_bar_T", shapes),
-    "guidance": Study("the scale of classifier-free guidance", guidance),
+    "toy-guidance": Study("the scale of classifier-free guidance", guidance),
     "surface-epochs": Study("epochs, on the sine surface and the helix: the published design", surface_epochs),
     "surface-depth": Study("three depths, on the sine surface and the helix: the published design", surface_depth),
     "surface-timesteps": Study("T, on the sine surface and the helix: the published design", surface_timesteps),

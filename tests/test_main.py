@@ -496,7 +496,7 @@ def test_ablate_refuses_other_data_in_one_line(study, capsys, data, words):
 
 def test_points_without_labels_cannot_be_guided(study, capsys):
     np.save("own.npy", np.random.default_rng(0).normal(size=(2500, 2)))
-    assert main(["ablate", "guidance", "--data", "own.npy"]) == 2
+    assert main(["ablate", "toy-guidance", "--data", "own.npy"]) == 2
     assert "labelled needs classes, own.npy has one" in one_line(capsys)
 
 
