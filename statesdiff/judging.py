@@ -132,7 +132,7 @@ def judge_labels(samples: Tensor, y: Tensor, known: Points, seed: int) -> dict[s
     """What needs labels: samples (n, D) that were drawn for the labels y (n,).
 
     "accuracy": the share that 15 nearest training points would label y; "EMD of a class (total)": for each class 250
-    samples to 250 fresh points, mean of DRAWS and of the classes.
+    samples (fewer, if it has fewer) to as many fresh points, mean of DRAWS and of the classes.
     """
     vote = KNeighborsClassifier(15).fit(known.train.x.numpy(), known.train.y.numpy())
     fresh = (known.fresh(8000, seed) if known.fresh else known.held_out).of_class

@@ -142,3 +142,19 @@ def test_pivot_shows_a_diverged_network_as_no_number() -> None:
 def test_one_seed_has_no_interval() -> None:
     with pytest.raises(ValueError, match="an interval needs at least 2 repeats, got 1"):
         pivot(sweep_table().query("seed == 0"), "T", "EMD")
+
+
+@pytest.mark.parametrize("data", ["moons", "circles", "blobs", "manycircles", "helix"])
+def test_the_settings_of_the_ablations_reach_the_floor(data: str) -> None:
+    rows = table("best")
+    rows = rows[rows.data == data]
+    drawn, real = (rows[rows.network != "real"], rows[rows.network == "real"])
+    assert len(drawn) == len(real) == 5
+    assert drawn["EMD (total)"].mean() <= 1.05 * real["EMD (total)"].mean()
+
+
+@pytest.mark.parametrize(("name", "settings"), [("timesteps", 30), ("betas", 30), ("surface-schedules", 16)])
+def test_a_reproduced_table_has_every_setting_from_five_seeds(name: str, settings: int) -> None:
+    rows = table(name)
+    trained = rows[rows.network != "real"]
+    assert len(trained) == 5 * settings and set(trained.seed) == set(range(5))
