@@ -11,8 +11,20 @@ from torch.testing import assert_close
 
 from statesdiff import judging
 from statesdiff.data import Dataset, outline_points, states
+from statesdiff.exact import IdealDenoiser
 from statesdiff.guidance import ClassifierFreeGuidance
-from statesdiff.judging import Points, Sampling, floor, is_number, judge, judge_labels, judged, labels_like, points
+from statesdiff.judging import (
+    Points,
+    Sampling,
+    denoising_losses,
+    floor,
+    is_number,
+    judge,
+    judge_labels,
+    judged,
+    labels_like,
+    points,
+)
 from statesdiff.models import Denoiser, init
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddpm, last
@@ -187,11 +199,25 @@ def test_judged_draws_and_measures(monkeypatch):
     known, model = points("moons"), network(2)
     seen = judged(model, SCHEDULE, Sampling(n=1000), known, known.train.x, 3)
     samples = Sampling(n=1000).draw(model, SCHEDULE, known.train.y, 3)
-    assert seen == judge(samples, known, known.train.x, 3)
+    losses = denoising_losses(model, SCHEDULE, known, known.train.x, 3)
+    assert seen == judge(samples, known, known.train.x, 3) | losses
     y = labels_like(known.train.y, 1000, 3)
     guided = judged(model, SCHEDULE, Sampling(n=1000, scale=2.0), known, known.train.x, 3)
     samples = Sampling(n=1000, scale=2.0).draw(model, SCHEDULE, y, 3)
-    assert guided == judge(samples, known, known.train.x, 3) | judge_labels(samples, y, known, 3)
+    assert guided == judge(samples, known, known.train.x, 3) | losses | judge_labels(samples, y, known, 3)
+
+
+def test_the_losses_part_for_a_predictor_that_knows_the_training_points_by_heart():
+    known = points("moons")
+    few = known.train.x[:20]
+    learnt = denoising_losses(IdealDenoiser(few, SCHEDULE), SCHEDULE, known, few, 0)
+    assert learnt["loss (train)"] < 0.8 * learnt["loss (fresh)"]
+
+    def nothing(x_t, t):
+        return torch.zeros_like(x_t)
+
+    blind = denoising_losses(nothing, SCHEDULE, known, few, 0)
+    assert blind["loss (train)"] == blind["loss (fresh)"] == pytest.approx(1, abs=0.05)  # the variance of the noise
 
 
 def test_labels_come_in_the_proportions_of_the_data():

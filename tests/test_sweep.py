@@ -388,7 +388,7 @@ def stopped_when_two_are_stored(how, folder, configs, workers):
         assert process.poll() is None, process.stderr.read()
         process.send_signal(how)
         start = time.monotonic()
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=120)
         return time.monotonic() - start, err
     finally:
         process.kill()
@@ -406,7 +406,7 @@ def test_a_killed_sweep_goes_on_where_it_was(quick, trained, tmp_path):
 
 def test_an_interrupt_ends_the_threads_and_loses_nothing_that_was_finished(quick, trained, tmp_path):
     seconds, err = stopped_when_two_are_stored(signal.SIGINT, tmp_path, "SLOW", 2)
-    assert "KeyboardInterrupt" in err and seconds < 10  # the long run had hours to go
+    assert "KeyboardInterrupt" in err and seconds < 60  # the long run had hours to go
     stored = len(files(tmp_path))
     table(FOUR, 1, folder=tmp_path)
     assert 2 <= stored and len(trained) == 4 - stored
