@@ -361,7 +361,7 @@ def test_an_error_in_one_chunk_keeps_the_others_and_stops_the_rest(quick, traine
 
 SLOW = [replace(ONE, hidden=(7,), epochs=10**7), *FOUR]
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from statesdiff import judging
 from tests.test_sweep import FOUR, SLOW, cheap
 from statesdiff.sweep import sweep
@@ -370,6 +370,7 @@ def slowly(*args):
     time.sleep(0.3)
     return cheap(*args)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background starts us with it ignored
 judging.judge = slowly
 sweep(globals()[sys.argv[1]], 1, folder=sys.argv[2], workers=int(sys.argv[3]), progress=False)
 """
