@@ -154,15 +154,13 @@ class Config:
         """The fields that a table shows, those of the sampling included; lists as text."""
         own = asdict(self) | {"hidden": " ".join(map(str, self.hidden))}
         del own["samplings"]
-        how = asdict(sampling)
-        return (
-            own
-            | {"sampler": how["sampler"], "sampling_steps": how["steps"] or self.T, "eta": how["eta"]}
-            | {
-                "guidance": how["scale"],
-                "n": how["n"],
-            }
-        )
+        return own | {
+            "sampler": sampling.sampler,
+            "sampling_steps": sampling.steps or self.T,
+            "eta": sampling.eta,
+            "guidance": sampling.scale,
+            "n": sampling.n,
+        }
 
 
 def _known(kind: type, given: Any) -> dict[str, Any]:

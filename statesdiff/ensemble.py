@@ -13,7 +13,18 @@ from torch import Tensor, nn
 from statesdiff.models import Denoiser
 from statesdiff.rng import randn
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.training import DrawTime, LearningRate, Optimiser, _check, adam_w, constant, uniform_t
+from statesdiff.training import (
+    DrawTime,
+    LearningRate,
+    Optimiser,
+    _check,
+    _check_amounts,
+    _check_probability,
+    adam_w,
+    constant,
+    drop_labels,
+    uniform_t,
+)
 
 POINTS = 4096  # noisy points made at once for each network: this bounds the memory
 
@@ -41,11 +52,8 @@ class Job:
 
     def __post_init__(self) -> None:
         _check(self.model, self.x_0, self.schedule, self.y)
-        if not 0 <= self.p_uncond <= 1:
-            raise ValueError(f"p_uncond must be a probability, got {self.p_uncond}")
-        if self.steps < 1 or self.batch_size < 1 or not 0 < self.lr < float("inf"):
-            given = f"{self.steps}, {self.batch_size}, {self.lr}"
-            raise ValueError(f"steps and batch_size must be >= 1 and lr > 0, got {given}")
+        _check_probability(self.p_uncond)
+        _check_amounts(self.steps, self.batch_size, self.lr)
 
     @property
     def shape(self) -> tuple[str, int]:
@@ -69,10 +77,10 @@ def train_ensemble(jobs: Sequence[Job]) -> Iterator[list[float | None]]:
         raise ValueError(f"an ensemble needs jobs of one shape, got {sorted({str(job.shape) for job in jobs})}")
     order = sorted(range(len(jobs)), key=lambda i: (*jobs[i].pace, i))  # those that finish first come first
     jobs = [jobs[i] for i in order]
+    row_of = {i: row - len(jobs) for row, i in enumerate(order)}  # from the end, where the unfinished are
     stack = Stack([job.model.net for job in jobs])
     try:
         for losses in _train(jobs, stack):
-            row_of = {i: row - len(jobs) for row, i in enumerate(order)}  # from the end, where the unfinished are
             yield [losses[row_of[i]] if -row_of[i] <= len(losses) else None for i in range(len(jobs))]
     finally:
         stack.write_back()
@@ -122,10 +130,7 @@ def noisy_blocks(job: Job) -> Iterator[tuple[Tensor, Tensor]]:
         rows, rows_left = rows_left[:n].to(job.x_0.device), rows_left[n:]
         t = job.draw_t(job.schedule.T, n, job.generator).to(job.x_0.device)
         eps = randn(n, job.x_0.shape[1], generator=job.generator, device=job.x_0.device)
-        y = None
-        if job.y is not None:
-            dropped = torch.rand(n, generator=job.generator) < job.p_uncond
-            y = job.y[rows].masked_fill(dropped.to(job.y.device), -1)
+        y = None if job.y is None else drop_labels(job.y[rows], job.p_uncond, job.generator)
         x_t = job.schedule.q_sample(job.x_0[rows], t, eps)
         yield model.inputs(x_t, t, y), eps - model.first_guess(x_t, t) if model.skip else eps
 

@@ -88,22 +88,22 @@ def reaching(name: str, T: int, beta_1: float, alpha_bar_T: float) -> float:
     """The beta_T with which the schedule of that name ends at alpha_bar_T."""
 
     def excess(beta_T: float) -> float:
-        return float(SCHEDULES[name](T=T, beta_1=beta_1, beta_T=beta_T).alpha_bar[-1]) - alpha_bar_T
+        return SCHEDULES[name](T=T, beta_1=beta_1, beta_T=beta_T).alpha_bar_T - alpha_bar_T
 
     return float(brentq(excess, beta_1, 0.999))
 
 
 def shapes(T: int = 200) -> list[Config]:
-    end = float(NoiseSchedule.linear().alpha_bar[-1])
+    end = NoiseSchedule.linear().alpha_bar_T
     ramps = {
         name: {"beta_1": 1e-4, "beta_T": reaching(name, T, 1e-4, end)}
         for name in ("linear", "scaled_linear", "sigmoid")
     }
     kinds = ramps | {"cosine": {}, "sech": {}}
-    configs = [
-        Config(data=data, T=T, schedule=name, **kinds[name]) for data, name in product(("moons", "helix"), kinds)
+    return [
+        Config(data=data, T=T, schedule=name, epochs=50, **kinds[name])
+        for data, name in product(("moons", "helix"), kinds)
     ]
-    return [replace(config, epochs=50) for config in configs]
 
 
 def guidance() -> list[Config]:

@@ -80,9 +80,10 @@ def grouped(runs: Sequence[Run], threads: int = 1) -> list[list[Run]]:
 
     The longest chunks come first, so that no thread is left alone with one at the end.
     """
+    shape_of = {config: config.job(0).shape for config in {config for config, _ in runs}}  # whatever the seed
     by_shape: dict[tuple, list[Run]] = {}
     for config, seed in runs:
-        by_shape.setdefault(config.job(seed).shape, []).append((config, seed))
+        by_shape.setdefault(shape_of[config], []).append((config, seed))
     chunks = []
     for same in by_shape.values():
         same.sort(key=updates)

@@ -95,16 +95,14 @@ def train_denoiser(
     by an interrupt. Raises ValueError for bad arguments, FloatingPointError if the loss stops being finite.
     """
     _check(model, x_0, schedule, y)
-    if not 0 <= p_uncond <= 1:
-        raise ValueError(f"p_uncond must be a probability, got {p_uncond}")
+    _check_probability(p_uncond)
 
     def loss() -> Tensor:
         rows, t, eps, x_t = _noisy_batch(x_0, schedule, batch_size, draw_t, generator)
         if y is None:
             eps_hat = model(x_t, t)
         else:
-            dropped = torch.rand(batch_size, generator=generator) < p_uncond
-            eps_hat = model(x_t, t, y[rows].masked_fill(dropped.to(y.device), -1))
+            eps_hat = model(x_t, t, drop_labels(y[rows], p_uncond, generator))
         return (eps_hat - eps).square().mean()
 
     yield from _optimise(model, loss, steps, batch_size, lr, lr_schedule)
@@ -136,6 +134,12 @@ def train_classifier(
     yield from _optimise(model, loss, steps, batch_size, lr, lr_schedule)
 
 
+def drop_labels(y: Tensor, p_uncond: float, generator: torch.Generator | None = None) -> Tensor:
+    """The labels y (B,), each replaced by -1, "no label", with probability p_uncond (Ho & Salimans 2022, algorithm 1)."""
+    dropped = torch.rand(len(y), generator=generator) < p_uncond
+    return y.masked_fill(dropped.to(y.device), -1)
+
+
 def _noisy_batch(
     x_0: Tensor, schedule: NoiseSchedule, batch_size: int, draw_t: DrawTime, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -149,8 +153,7 @@ def _noisy_batch(
 def _optimise(
     model: nn.Module, loss_of_batch: Callable[[], Tensor], steps: int, batch_size: int, lr: float, rate: LearningRate
 ) -> Iterator[Step]:
-    if steps < 1 or batch_size < 1 or not 0 < lr < float("inf"):
-        raise ValueError(f"steps and batch_size must be >= 1 and lr > 0, got {steps}, {batch_size}, {lr}")
+    _check_amounts(steps, batch_size, lr)
     optimiser = adam_w(model.parameters(), lr)
     lr_schedule = rate(optimiser, lr, steps)
     for step in range(1, steps + 1):
@@ -174,3 +177,13 @@ def _check(model: nn.Module, x_0: Tensor, schedule: NoiseSchedule, y: Tensor | N
     if y is not None and n_classes is not None and y.max() >= n_classes:
         raise ValueError(f"y holds the label {int(y.max())}, the model was built for {n_classes} classes, 0..K-1")
     check_T(model, schedule, "model")
+
+
+def _check_probability(p_uncond: float) -> None:
+    if not 0 <= p_uncond <= 1:
+        raise ValueError(f"p_uncond must be a probability, got {p_uncond}")
+
+
+def _check_amounts(steps: int, batch_size: int, lr: float) -> None:
+    if steps < 1 or batch_size < 1 or not 0 < lr < float("inf"):
+        raise ValueError(f"steps and batch_size must be >= 1 and lr > 0, got {steps}, {batch_size}, {lr}")
