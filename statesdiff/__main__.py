@@ -110,8 +110,8 @@ def ablate(args: argparse.Namespace) -> None:
         raise SystemExit("interrupted: the same command goes on from here") from None
     options = f"{' --full' if args.full else ''}{'' if args.data is None else f' --data {args.data}'}"
     command = f"statesdiff ablate {args.study}{options} --seeds {seeds}"
-    seconds = time.perf_counter() - start
-    print(write(table, args.out or Path(f"{args.study}.csv"), f"{command}: {study.about}; {seconds:.0f} s"))
+    took = f"{time.perf_counter() - start:.0f} s, {table.attrs['trained']} networks trained"  # the others were there
+    print(write(table, args.out or Path(f"{args.study}.csv"), f"{command}: {study.about}; {took}"))
 
 
 def _write(x: Tensor, path: Path) -> None:

@@ -62,10 +62,7 @@ def timesteps() -> list[Config]:
 
 
 def timesteps_matched() -> list[Config]:
-    return [
-        Config(data=data, T=T, schedule="linear_matched")
-        for data, T in product(("moons", "blobs", "helix"), (10, 50, 200))
-    ]
+    return [Config(data=data, T=T, schedule="linear_matched") for data, T in product(FIVE_SETS, TIMES)]
 
 
 def sampling_steps() -> list[Config]:
@@ -100,10 +97,7 @@ def shapes(T: int = 200) -> list[Config]:
         for name in ("linear", "scaled_linear", "sigmoid")
     }
     kinds = ramps | {"cosine": {}, "sech": {}}
-    return [
-        Config(data=data, T=T, schedule=name, epochs=50, **kinds[name])
-        for data, name in product(("moons", "helix"), kinds)
-    ]
+    return [Config(data=data, T=T, schedule=name, **kinds[name]) for data, name in product(FIVE_SETS, kinds)]
 
 
 def guidance() -> list[Config]:

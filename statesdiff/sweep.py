@@ -42,7 +42,8 @@ def sweep(
     same folder trains only what is missing. `client`: a `dask.distributed` client, whose workers then do the work;
     otherwise `workers` threads, each on one core (left out: all cores). Rows come in the order of the configurations, the
     floors, real points judged in the same way, last, as network "real". `.attrs["memory"]` bounds, in bytes, what the
-    ensembles hold at once. The measures are those of `judging.judge`; a network that diverged has NaN for them.
+    ensembles hold at once; `.attrs["trained"]` counts the runs that were not in `folder`. The measures are those of
+    `judging.judge`; a network that diverged has NaN for them.
     Raises ValueError or FileNotFoundError for a bad configuration, before anything is trained.
     """
     configs = [config if isinstance(config, Config) else Config.of(config) for config in configs]
@@ -61,7 +62,7 @@ def sweep(
         bar.set_postfix_str(f"{len(missing)} of {len(runs)} to train, at most {held / 2**20:.0f} MiB at once")
         work_off(chunks, store, bar, client, threads)
     table = pd.DataFrame([row for run in runs for row in store[run]] + floor_rows(configs, seeds))
-    table.attrs["memory"] = held
+    table.attrs |= {"memory": held, "trained": len(missing)}
     return table
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -413,7 +414,7 @@ def test_ablate_runs_a_study_quickly_and_writes_its_table(study, capsys):
         (data, T, seed) for data in ("moons", "circles") for T in (4, 3) for seed in (0, 1)
     ]
     assert (trained.steps == 6).all() and len(rows) == 8 + 4 and not rows.spread.isna().any()
-    assert comment.startswith("# statesdiff ablate tiny --seeds 2: two times; ")
+    assert re.fullmatch(r"# statesdiff ablate tiny --seeds 2: two times; \d+ s, 8 networks trained", comment)
     assert len(list((study / "ablations").glob("*.json"))) == 8
     direct = sweep(studies.STUDIES["tiny"].quick(), 2, progress=False)
     torch.testing.assert_close(torch.tensor(rows.spread), torch.tensor(direct.spread), rtol=1e-3, atol=1e-4)
@@ -447,6 +448,7 @@ def test_ablate_goes_on_where_it_was(study, monkeypatch, capsys):
     monkeypatch.setattr(sweep_module, "train_and_judge", counted)
     assert main(["ablate", "tiny", "--workers", "1"]) == 0
     assert len(seen) == 2
+    assert (study / "tiny.csv").read_text().splitlines()[0].endswith(" s, 2 networks trained")  # not the time of all
     pd.testing.assert_frame_equal(read("tiny.csv"), first, rtol=1e-3, atol=1e-3)
 
 

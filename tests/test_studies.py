@@ -72,7 +72,7 @@ def test_the_published_tables_have_every_cell():
 
 def test_the_matched_design_ends_where_it_says():
     matched = STUDIES["timesteps-matched"].configs()
-    assert {(c.data, c.T) for c in matched} == {(d, T) for d in ("moons", "blobs", "helix") for T in (10, 50, 200)}
+    assert {(c.data, c.T) for c in matched} == {(data, T) for data in FIVE_SETS for T in TIMES}
     assert [c.noise.alpha_bar_T for c in matched] == pytest.approx([END] * len(matched), rel=1e-8)
     naive = [c.noise.alpha_bar_T for c in STUDIES["timesteps"].configs() if c.data == "moons"]
     assert naive[0] > 0.85 and naive[-1] < 0.01  # which is what is wrong with it
