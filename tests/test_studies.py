@@ -18,6 +18,8 @@ VARIED = {
     "betas": {"data", "beta_1", "beta_T"},
     "shapes": {"data", "schedule", "beta_1", "beta_T"},
     "toy-guidance": {"data"},
+    "toy-guidance-best": {"data"},
+    "surface-best": {"data"},
     "surface-epochs": {"data", "epochs"},
     "surface-depth": {"data", "hidden"},
     "surface-timesteps": {"data", "T"},
@@ -65,7 +67,8 @@ def test_the_published_tables_have_every_cell():
     ranges = Counter((c.beta_1, c.beta_T) for c in STUDIES["betas"].configs())
     assert len(ranges) == 6 and set(ranges.values()) == {5}
     assert all((c.epochs, c.batch_size, c.network) == (100, 64, "homework") for c in STUDIES["timesteps"].configs())
-    (scales,) = {tuple(s.scale for s in c.samplings) for c in STUDIES["toy-guidance"].configs()}
+    guided = [c for name in ("toy-guidance", "toy-guidance-best") for c in STUDIES[name].configs()]
+    (scales,) = {tuple(s.scale for s in c.samplings) for c in guided}
     assert {0.25, 0.5, 1, 2, 4} | {1.25, 1.5, 2, 3, 5} == set(scales)
     assert all(c.T == 50 and c.batch_size == 1024 for c in STUDIES["surface-depth"].configs())
 
