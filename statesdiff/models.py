@@ -147,6 +147,8 @@ class SinusoidalDenoiser(Denoiser):
     ) -> None:
         nn.Module.__init__(self)
         self.D, self.T, self.skip, self.n_classes = D, T, False, n_classes
+        self.config = {"D": D, "T": T, "hidden": list(hidden), "activation": activation}
+        self.config |= {"n_classes": n_classes, "project": project}
         n_in = D + (32 if n_classes else 16)
         first = [nn.Linear(n_in, project)] if project else []
         self.net = nn.Sequential(*first, *mlp([project or n_in, *hidden, D], activation))

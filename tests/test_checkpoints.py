@@ -13,7 +13,7 @@ from statesdiff.data import JITTER, states
 from statesdiff.exact import IdealDenoiser
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
 from statesdiff.metrics import class_accuracy, coverage, mean_distance, nll
-from statesdiff.models import Classifier, Denoiser, init
+from statesdiff.models import Classifier, Denoiser, SinusoidalDenoiser, init
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, last
 from statesdiff.schedule import NoiseSchedule
@@ -23,6 +23,7 @@ KINDS = {
     "plain": Denoiser,
     "fourier": Denoiser.fourier,
     "conditional": lambda **options: Denoiser.fourier(n_classes=4, **options),
+    "homework": lambda **options: SinusoidalDenoiser(n_classes=4, hidden=(9,), project=7, activation="silu", **options),
     "classifier": lambda **options: Classifier(n_classes=3, hidden=(9, 7), activation="silu", **options),
 }
 by_kind = pytest.mark.parametrize("build", KINDS.values(), ids=KINDS.keys())
