@@ -12,7 +12,7 @@ from statesdiff.rng import stream
 from statesdiff.schedule import SCHEDULES, NoiseSchedule
 
 NETWORKS = {
-    "raw": Denoiser,  # x_t and t_bar, the project's
+    "raw": lambda **shape: Denoiser(skip=True, **shape),  # x_t and t_bar; otherwise the same as fourier
     "fourier": lambda **shape: Denoiser(x_frequencies=FREQUENCIES[0], t_frequencies=FREQUENCIES[1], skip=True, **shape),
     "sinusoidal": lambda **shape: SinusoidalDenoiser(project=0, **shape),
     "homework": SinusoidalDenoiser,  # the toy-set homework's: a linear layer of 128 comes first

@@ -18,23 +18,25 @@ from statesdiff.schedule import NoiseSchedule, labels_of
 
 
 class Interval(NamedTuple):
-    """A mean over n repeats and the half-width of its 95% Student t interval (0 if the repeats agree)."""
+    """A mean over n repeats and the half-width of its Student t interval (0 if the repeats agree)."""
 
     mean: float
     half_width: float
     n: int
 
 
-def interval(values: list[float]) -> Interval:
-    """Mean and 95% interval over repeats. Raises ValueError for fewer than two values: one run has no interval.
+def interval(values: list[float], level: float = 0.95) -> Interval:
+    """Mean and interval over repeats; of k intervals at level 1 - 0.05 / k (Bonferroni) all hold at once, in 95 of 100 cases.
 
-    It covers what differs between the repeats and nothing else: over parts of one set of samples, the drawing of samples
+    Raises ValueError for fewer than two values, as one run has no interval, and for a level outside (0, 1). It covers what differs between the repeats and nothing else: over parts of one set of samples, the drawing of samples
     but not the training of the model.
     """
     if len(values) < 2:
         raise ValueError(f"an interval needs at least 2 repeats, got {len(values)}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level!r}")
     values = np.asarray(values, dtype=float)
-    half_width = student_t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+    half_width = student_t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
     return Interval(float(values.mean()), float(half_width), len(values))
 
 

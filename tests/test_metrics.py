@@ -265,6 +265,17 @@ def test_interval_covers_the_truth_19_times_in_20():
     assert np.mean(hits) == pytest.approx(0.95, abs=0.014)  # four standard errors of a share of 4,000
 
 
+@pytest.mark.parametrize(("level", "quantile"), [(0.9, 2.1318), (0.95, 2.7764), (0.99, 4.6041)])
+def test_interval_at_another_level(level, quantile):
+    assert interval([1, 2, 3, 4, 5], level).half_width == pytest.approx(quantile * 1.58114 / math.sqrt(5), rel=1e-4)
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, -0.5, math.nan])
+def test_a_level_is_a_share(level):
+    with pytest.raises(ValueError, match="level must lie between 0 and 1, got"):
+        interval([1.0, 2.0], level)
+
+
 def test_interval_of_equal_values_has_no_width():
     assert interval([2.0, 2.0, 2.0]) == Interval(2.0, 0.0, 3)
 

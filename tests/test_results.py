@@ -7,7 +7,7 @@ import pytest
 
 from statesdiff import results
 from statesdiff.data import STATE_NAMES
-from statesdiff.results import pivot, table, write
+from statesdiff.results import compare, pivot, table, write
 
 
 def test_a_table_says_what_made_it() -> None:
@@ -127,6 +127,13 @@ def test_pivot_has_a_column_for_each_setting_in_their_order_and_the_floor_last(f
     assert shown.columns.name == "EMD, by T" and shown.index.name is None
 
 
+def test_pivot_shows_our_own_settings_beside_the_others() -> None:
+    ours = sweep_table().query("T == 10 or network == 'real'").assign(T=7, EMD=lambda rows: rows.EMD + 1)
+    shown = pivot(sweep_table(), "T", "EMD", ours=ours)
+    assert list(shown.columns) == [500, 10, "floor", "ours"]
+    assert shown.loc["blobs"].to_list() == ["500 ± 6.4", "10.5 ± 6.4", "0.15 ± 0.64", "11.5 ± 6.4"]
+
+
 def test_pivot_by_another_index_and_without_floors() -> None:
     shown = pivot(sweep_table().query("network != 'real'"), "data", "EMD", index="T")
     assert list(shown.columns) == ["moons", "blobs"] and [int(T) for T in shown.index] == [500, 10]
@@ -142,6 +149,29 @@ def test_pivot_shows_a_diverged_network_as_no_number() -> None:
 def test_one_seed_has_no_interval() -> None:
     with pytest.raises(ValueError, match="an interval needs at least 2 repeats, got 1"):
         pivot(sweep_table().query("seed == 0"), "T", "EMD")
+
+
+def test_compare_subtracts_seed_by_seed() -> None:
+    frame = sweep_table()
+    frame.loc[(frame["T"] == 10) & (frame.data == "blobs"), "EMD"] = [499.0, 502.0]  # where 500 and 501 are the others
+    shown = compare(frame, "T", "EMD", reference=500)
+    assert list(shown.index) == ["moons", "blobs"] and list(shown.columns) == [10]
+    assert shown.columns.name == "EMD, less that of 500" and shown.index.name is None
+    # differences -1 and 1: standard error 1, times 12.706
+    assert shown[10].to_list() == ["-490 ± 0 *", "+0 ± 13"]
+
+
+@pytest.mark.parametrize("level, half_width", [(0.95, "13"), (0.9, "6.3"), (0.995, "1.3e+02")])
+def test_compare_at_another_level(level: float, half_width: str) -> None:
+    frame = sweep_table().query("data == 'moons' and network != 'real'").reset_index(drop=True)
+    frame["EMD"] = [0.0, 0.0, 7.0, 9.0]
+    star = " *" if level == 0.9 else ""
+    assert compare(frame, "T", "EMD", 500, level=level).loc["moons", 10] == f"+8 ± {half_width}{star}"
+
+
+def test_compare_wants_a_reference_that_there_is() -> None:
+    with pytest.raises(ValueError, match=r"reference must be one of \[500, 10\], got 100"):
+        compare(sweep_table(), "T", "EMD", reference=100)
 
 
 @pytest.mark.parametrize("data", ["moons", "circles", "blobs", "manycircles", "helix"])

@@ -1,4 +1,4 @@
-"""The committed tables of what takes longer than a notebook may: `table` reads them, `write` makes them, `pivot` shows them."""
+"""The committed tables of what takes longer than a notebook may: read by `table`, made by `write`, shown by `pivot`, `compare`."""
 
 import platform
 from pathlib import Path
@@ -42,25 +42,55 @@ def write(frame: pd.DataFrame, path: Path, made_by: str) -> Path:
     return write_atomically(path, lambda temporary: temporary.write_text(text))
 
 
-def pivot(frame: pd.DataFrame, columns: str, value: str, index: str = "data") -> pd.DataFrame:
+def pivot(
+    frame: pd.DataFrame, columns: str, value: str, index: str = "data", ours: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """A sweep's rows as "mean ± half-width" over the seeds, 95% intervals: a row for each `index`, a column for each setting.
 
-    The last column is the floor, real points judged in the same way, if the rows have any.
+    Then the floor, real points judged in the same way, if the rows have any. `ours`, the rows of another sweep with one
+    setting for each `index`, are the last column.
     """
-    names = pd.Series([_whole(value) for value in frame[columns]], frame.index, dtype=object)
+    names = _names(frame[columns])
     shown = frame.assign(setting=names.where(frame.network != "real", "floor"))
+    if ours is not None:
+        shown = pd.concat([shown, ours[ours.network != "real"].assign(setting="ours")])
     cells = shown.groupby([index, "setting"], sort=False)[value].apply(_mean_and_interval).unstack()
     return cells.rename_axis(index=None, columns=f"{value}, by {columns}")
 
 
-def _whole(value: object) -> object:
+def compare(
+    frame: pd.DataFrame, columns: str, value: str, reference: object, index: str = "data", level: float = 0.95
+) -> pd.DataFrame:
+    """What each setting of a sweep has more than the `reference`, seed by seed: "mean ± half-width", as `pivot` has them.
+
+    A star marks a difference whose interval, at this level, does not hold zero. Raises ValueError if no row has the
+    reference.
+    """
+    trained = frame[frame.network != "real"]
+    trained = trained.assign(setting=_names(trained[columns]))
+    settings = list(dict.fromkeys(trained.setting))
+    if reference not in settings:
+        raise ValueError(f"reference must be one of {settings}, got {reference!r}")
+    by_seed = trained.pivot(index=[index, "seed"], columns="setting", values=value)[settings]
+    gaps = by_seed.sub(by_seed[reference], axis=0).drop(columns=reference)
+    cells = gaps.groupby(level=0).agg(lambda gap: _difference(gap, level)).loc[list(dict.fromkeys(trained[index]))]
+    return cells.rename_axis(index=None, columns=f"{value}, less that of {reference}")
+
+
+def _names(values: pd.Series) -> pd.Series:
     # the floors have no T, so pandas has made 10 into 10.0
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    whole = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+    return pd.Series(whole, values.index, dtype=object)
 
 
 def _mean_and_interval(values: pd.Series) -> str:
     found = interval(values.to_list())
     return f"{found.mean:.3g} ± {found.half_width:.2g}"
+
+
+def _difference(values: pd.Series, level: float) -> str:
+    found = interval(values.to_list(), level)
+    return f"{found.mean:+.3g} ± {found.half_width:.2g}" + " *" * (abs(found.mean) > found.half_width)
 
 
 def processors() -> list[str]:
