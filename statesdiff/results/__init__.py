@@ -90,7 +90,7 @@ def _mean_and_interval(values: pd.Series) -> str:
 
 def _difference(values: pd.Series, level: float) -> str:
     found = interval(values.to_list(), level)
-    return f"{found.mean:+.3g} ± {found.half_width:.2g}" + " *" * (abs(found.mean) > found.half_width)
+    return f"{found.mean:+.3g} ± {found.half_width:.3g}" + " *" * (abs(found.mean) > found.half_width)
 
 
 def processors() -> list[str]:
