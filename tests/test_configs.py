@@ -318,3 +318,9 @@ BAD_SAMPLINGS = {
 def test_a_sampling_that_cannot_be_is_refused(given, message):
     with pytest.raises(ValueError, match=message):
         replace(SMALL, samplings=(Sampling(), Sampling(**given)))
+
+
+def test_raw_and_fourier_differ_in_their_inputs_alone():
+    raw, fourier = (replace(SMALL, network=name).job(0).model.config for name in ("raw", "fourier"))
+    assert {name for name in raw if raw[name] != fourier[name]} == {"x_frequencies", "t_frequencies"}
+    assert raw["x_frequencies"] == [] and raw["skip"] is True
