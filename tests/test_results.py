@@ -7,6 +7,7 @@ import pytest
 
 from statesdiff import results
 from statesdiff.data import STATE_NAMES
+from statesdiff.metrics import Interval
 from statesdiff.results import compare, pivot, table, write
 from statesdiff.studies import STUDIES
 
@@ -124,7 +125,7 @@ def test_pivot_has_a_column_for_each_setting_in_their_order_and_the_floor_last(f
     assert list(shown.index) == ["moons", "blobs"] and list(shown.columns) == [500, 10, "floor"]
     assert [type(column) for column in shown.columns] == [int, int, str]
     # two values a apart: standard error a / 2, times the quantile 12.706 of Student's t with one degree of freedom
-    assert shown.loc["moons"].to_list() == ["500 ± 6.4", "10.5 ± 6.4", "0.15 ± 0.64"]
+    assert shown.loc["moons"].to_list() == ["500.5 ± 6.4", "10.5 ± 6.4", "0.15 ± 0.64"]
     assert shown.columns.name == "EMD, by T" and shown.index.name is None
 
 
@@ -132,7 +133,7 @@ def test_pivot_shows_our_own_settings_beside_the_others() -> None:
     ours = sweep_table().query("T == 10 or network == 'real'").assign(T=7, EMD=lambda rows: rows.EMD + 1)
     shown = pivot(sweep_table(), "T", "EMD", ours=ours)
     assert list(shown.columns) == [500, 10, "floor", "ours"]
-    assert shown.loc["blobs"].to_list() == ["500 ± 6.4", "10.5 ± 6.4", "0.15 ± 0.64", "11.5 ± 6.4"]
+    assert shown.loc["blobs"].to_list() == ["500.5 ± 6.4", "10.5 ± 6.4", "0.15 ± 0.64", "11.5 ± 6.4"]
 
 
 def test_pivot_by_another_index_and_without_floors() -> None:
@@ -159,15 +160,14 @@ def test_compare_subtracts_seed_by_seed() -> None:
     assert list(shown.index) == ["moons", "blobs"] and list(shown.columns) == [10]
     assert shown.columns.name == "EMD, less that of 500" and shown.index.name is None
     # differences -1 and 1: standard error 1, times 12.706
-    assert shown[10].to_list() == ["-490 ± 0 *", "+0 ± 12.7"]
+    assert shown[10].to_list() == ["-490 ± 0 *", "+0 ± 13"]
 
 
-@pytest.mark.parametrize("level, half_width", [(0.95, "12.7"), (0.9, "6.31"), (0.995, "127")])
-def test_compare_at_another_level(level: float, half_width: str) -> None:
+@pytest.mark.parametrize(("level", "shown"), [(0.95, "+8 ± 13"), (0.9, "+8.0 ± 6.3 *"), (0.995, "+8 ± 127")])
+def test_compare_at_another_level(level: float, shown: str) -> None:
     frame = sweep_table().query("data == 'moons' and network != 'real'").reset_index(drop=True)
     frame["EMD"] = [0.0, 0.0, 7.0, 9.0]
-    star = " *" if level == 0.9 else ""
-    assert compare(frame, "T", "EMD", 500, level=level).loc["moons", 10] == f"+8 ± {half_width}{star}"
+    assert compare(frame, "T", "EMD", 500, level=level).loc["moons", 10] == shown
 
 
 def test_compare_wants_a_reference_that_there_is() -> None:
@@ -252,3 +252,18 @@ def test_with_our_settings_just_asking_is_best(data: str) -> None:
     assert min(asked, key=asked.get) == 1
     accuracy = rows[rows.guidance == 1].accuracy.mean()
     assert abs(accuracy - real.accuracy.mean()) < 0.04
+
+
+@pytest.mark.parametrize(
+    ("mean", "half_width", "shown"),
+    [
+        (0.95712, 0.0128, "0.957 ± 0.013"),
+        (79.24, 13.4, "79 ± 13"),
+        (100.2, 123.4, "100 ± 123"),
+        (0.9998, 0.00046, "0.99980 ± 0.00046"),
+        (12.345, 0.0, "12.3 ± 0"),
+        (math.nan, math.nan, "nan ± nan"),
+    ],
+)
+def test_an_interval_is_rounded_to_two_digits_of_its_half_width(mean: float, half_width: float, shown: str) -> None:
+    assert results._rounded(Interval(mean, half_width, 5)) == shown

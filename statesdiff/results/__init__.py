@@ -1,13 +1,14 @@
 """The committed tables of what takes longer than a notebook may: read by `table`, made by `write`, shown by `pivot`, `compare`."""
 
 import platform
+from math import floor, log10
 from pathlib import Path
 
 import pandas as pd
 import torch
 
 from statesdiff.files import write_atomically
-from statesdiff.metrics import interval
+from statesdiff.metrics import Interval, interval
 
 FOLDER = Path(__file__).parent
 
@@ -84,13 +85,20 @@ def _names(values: pd.Series) -> pd.Series:
 
 
 def _mean_and_interval(values: pd.Series) -> str:
-    found = interval(values.to_list())
-    return f"{found.mean:.3g} ± {found.half_width:.2g}"
+    return _rounded(interval(values.to_list()))
 
 
 def _difference(values: pd.Series, level: float) -> str:
     found = interval(values.to_list(), level)
-    return f"{found.mean:+.3g} ± {found.half_width:.3g}" + " *" * (abs(found.mean) > found.half_width)
+    return _rounded(found, "+") + " *" * (abs(found.mean) > found.half_width)
+
+
+def _rounded(found: Interval, sign: str = "") -> str:
+    # the half-width to two digits, the mean to as many decimals
+    if not found.half_width > 0:
+        return f"{found.mean:{sign}.3g} ± {found.half_width:.2g}"
+    decimals = max(0, 1 - floor(log10(found.half_width)))
+    return f"{found.mean:{sign}.{decimals}f} ± {found.half_width:.{decimals}f}"
 
 
 def processors() -> list[str]:
