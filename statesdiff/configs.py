@@ -80,6 +80,7 @@ class Config:
             if not (optional and value is None) and not (is_number(value, kind) and 0 < value < below):
                 what = "a whole number >= 1" if kind is int else f"a number above 0 and below {below:g}"
                 raise ValueError(f"{name} must be {what}{' or None' * optional}; got {value!r}")
+        object.__setattr__(self, "epochs", float(self.epochs))  # 100 and 100.0 are one setting, in a sweep's folder too
         self._check_tuples()
         if not isinstance(self.labelled, bool):
             raise ValueError(f"labelled must be True or False, got {self.labelled!r}")

@@ -324,3 +324,8 @@ def test_raw_and_fourier_differ_in_their_inputs_alone():
     raw, fourier = (replace(SMALL, network=name).job(0).model.config for name in ("raw", "fourier"))
     assert {name for name in raw if raw[name] != fourier[name]} == {"x_frequencies", "t_frequencies"}
     assert raw["x_frequencies"] == [] and raw["skip"] is True
+
+
+def test_epochs_are_a_number_however_they_are_written():
+    whole, decimal = replace(SMALL, epochs=3), replace(SMALL, epochs=3.0)
+    assert whole == decimal and repr(whole) == repr(decimal)
