@@ -80,7 +80,8 @@ class Config:
             if not (optional and value is None) and not (is_number(value, kind) and 0 < value < below):
                 what = "a whole number >= 1" if kind is int else f"a number above 0 and below {below:g}"
                 raise ValueError(f"{name} must be {what}{' or None' * optional}; got {value!r}")
-        object.__setattr__(self, "epochs", float(self.epochs))  # 100 and 100.0 are one setting, in a sweep's folder too
+        if self.epochs == int(self.epochs):  # 100.0 and 100 are one setting, in a sweep's folder too
+            object.__setattr__(self, "epochs", int(self.epochs))
         self._check_tuples()
         if not isinstance(self.labelled, bool):
             raise ValueError(f"labelled must be True or False, got {self.labelled!r}")
