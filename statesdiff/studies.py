@@ -48,7 +48,7 @@ STATES = Config(
 
 def arrived(data: str, **changes) -> Config:
     """Where chapters 8 to 11 arrive: Fourier inputs, low-noise times, an annealed rate, T = 500 and beta_tilde."""
-    ours = {"scale": "minmax", "epochs": 400, "batch_size": 256, "lr": 4e-3, "samplings": (Sampling("beta_tilde"),)}
+    ours = {"epochs": 400, "batch_size": 256, "lr": 4e-3, "samplings": (Sampling("beta_tilde"),)}
     return replace(STATES, data=data, **ours | changes)
 
 
