@@ -18,7 +18,7 @@ from pathlib import Path
 import nbformat
 import torch
 
-from statesdiff.files import write_atomically
+from statesdiff.files.atomic import write_atomically
 from statesdiff.results import processors
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -40,7 +40,7 @@ from course_rows import METRICS, SCHEDULE, Row, ancestral, judge, solutions
 from course_training import RECIPES, Training
 
 from statesdiff.data import STATE_NAMES, states
-from statesdiff.files import write_atomically
+from statesdiff.files.atomic import write_atomically
 from statesdiff.models import Denoiser
 from statesdiff.results import processors
 from statesdiff.rng import stream

@@ -32,10 +32,10 @@ def judge(samples: Tensor, label: int | None = None) -> dict[str, float]:
     """
     data = states()
     real = data.x if label is None else data.of_class(label)
-    score = nll(samples, data.x)
+    found = nll(samples, data.x)
     values = {
-        "NLL": score,
-        "gap": score - nll(real, data.x),
+        "NLL": found,
+        "gap": found - nll(real, data.x),
         "distance": mean_distance(samples, real),
         "coverage": coverage(samples, outline_points(label=label)),
     }
@@ -124,11 +124,15 @@ def book_recipes(denoiser: str = "fourier", classifier: str = "classifier") -> R
             last(steps)
             nets, spent[part] = [*nets, net], since(start)
         row = {clock: {part: round(spent[part][clock], 2) for part in spent} for clock in spent["denoiser"]}
-        row["trained"] = " + ".join(f"{recipe.steps} steps" for recipe in recipes.values())
+        row["trained"] = " + ".join(f"{recipe.training.steps} steps" for recipe in recipes.values())
         return row | {"sets": judge_model(nets[0], by_classifier(*nets))}
 
     # functions by name: as they print they hold an address, which differs from run to run
-    key = {part: [getattr(value, "__qualname__", value) for value in vars(recipes[part]).values()] for part in recipes}
+    options = {part: vars(recipe) | vars(recipe.training) for part, recipe in recipes.items()}
+    key = {
+        part: {name: getattr(value, "__qualname__", value) for name, value in given.items() if name != "training"}
+        for part, given in options.items()
+    }
     return Row(str(key), make)
 
 
@@ -147,7 +151,7 @@ def book_weights(denoiser: str, classifier_free: bool = False) -> Row:
 
 
 def held_out() -> Row:
-    """Real points that nobody was trained on: what a perfect model would score."""
+    """Real points that nobody was trained on: what a perfect model would get."""
 
     def make() -> dict:
         data = states(N_FINAL, seed=1)

@@ -11,7 +11,7 @@ from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau, StepLR
 
 from statesdiff.data import Dataset
-from statesdiff.files import write_atomically
+from statesdiff.files.atomic import write_atomically
 from statesdiff.models import Classifier, Denoiser, init
 from statesdiff.rng import randn, stream
 from statesdiff.schedule import NoiseSchedule, normalised_time

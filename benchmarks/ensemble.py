@@ -27,6 +27,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -35,13 +36,13 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from statesdiff.configs import Config
-from statesdiff.ensemble import memory, train_ensemble
-from statesdiff.files import write_atomically
-from statesdiff.models import sinusoids
+from statesdiff.ablations.configs import Config
+from statesdiff.ablations.ensemble import memory, train_ensemble
+from statesdiff.ablations.homework import sinusoids
+from statesdiff.files.atomic import write_atomically
 from statesdiff.results import processors
 from statesdiff.rng import stream
-from statesdiff.training import constant, denormals_flushed, train_denoiser
+from statesdiff.training import denormals_flushed, train_denoiser
 
 RESULTS = Path(__file__).parent / "results"
 SIZES, TWO, TARGET = (1, 2, 4, 8, 16, 32), 16, 3.0
@@ -53,8 +54,7 @@ def job(seed: int, steps: int, device: str):
     config = Config()
     made = config.job(seed)
     made.model.to(device)
-    fields = {name: getattr(made, name) for name in ("schedule", "batch_size", "lr", "optimiser", "generator")}
-    return type(made)(made.model, made.x_0.to(device), steps=steps, **fields)
+    return replace(made, x_0=made.x_0.to(device), training=replace(made.training, steps=steps))
 
 
 def clocked(updates) -> float:
@@ -79,9 +79,8 @@ def one_by_one(steps: int, device: str, seed: int = 0) -> float:
     """Microseconds per update with `train_denoiser`."""
     torch.set_num_threads(1)
     made = job(seed, steps + WARM, device)
-    options = {"batch_size": made.batch_size, "lr": made.lr, "lr_schedule": constant, "generator": made.generator}
     with denormals_flushed():
-        updates = train_denoiser(made.model, made.x_0, made.schedule, steps=made.steps, **options)
+        updates = train_denoiser(made.model, made.x_0, made.schedule, **vars(made.training), generator=made.generator)
         return 1e6 * clocked(updates) / steps
 
 
@@ -95,8 +94,10 @@ def plain(steps: int, device: str) -> float:
 def _homework(steps: int, device: str):
     made = job(0, steps, device)
     net, alpha_bar = nn.Sequential(*made.model.net), made.schedule.alpha_bar.float().to(device)
-    optimiser = torch.optim.Adam(net.parameters(), lr=made.lr)
-    loader = DataLoader(TensorDataset(made.x_0), batch_size=made.batch_size, shuffle=True, generator=stream("train"))
+    optimiser = torch.optim.Adam(net.parameters(), lr=made.training.lr)
+    loader = DataLoader(
+        TensorDataset(made.x_0), batch_size=made.training.batch_size, shuffle=True, generator=stream("train")
+    )
     while True:
         for (x_0,) in loader:
             t, eps = torch.randint(1, 201, (len(x_0),), device=device), torch.randn_like(x_0)

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from statesdiff.exact import IdealDenoiser
-from statesdiff.files import write_atomically
+from statesdiff.files.atomic import write_atomically
 from statesdiff.rng import randn, stream
 from statesdiff.schedule import NoiseSchedule
 

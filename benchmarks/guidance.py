@@ -1,4 +1,4 @@
-"""Conditional generation, judged: every state, both kinds of guidance, scales from 0 to 8, next to real points.
+"""Conditional generation, judged: every state, both kinds of guidance, its strength from 0 to 8, next to real points.
 
     python benchmarks/guidance.py            # the table statesdiff/results/guidance.csv, about 15 minutes on one core
     python benchmarks/guidance.py --cost     # benchmarks/results/guidance_cost.json: seconds and memory, about 2 minutes
@@ -28,9 +28,10 @@ from tqdm.auto import tqdm
 
 from statesdiff.checkpoints import book_classifier, book_denoiser
 from statesdiff.data import STATE_NAMES, outline_points, states
-from statesdiff.files import write_atomically
+from statesdiff.files.atomic import write_atomically
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
-from statesdiff.metrics import class_accuracy, coverage, emd, interval, mean_distance, nll
+from statesdiff.intervals import interval
+from statesdiff.metrics import class_accuracy, coverage, emd, mean_distance, nll
 from statesdiff.results import processors
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import NoisePredictor, ddim, ddpm, last
@@ -39,9 +40,9 @@ from statesdiff.schedule import NoiseSchedule
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "statesdiff" / "results" / "guidance.csv"
 COST = ROOT / "benchmarks" / "results" / "guidance_cost.json"
-SCALES = (0, 0.5, 1, 2, 4, 8)
+STRENGTHS = (0, 0.5, 1, 2, 4, 8)
 N, SCHEDULE = 5000, NoiseSchedule.linear()
-KEY = ["guidance", "sampler", "scale", "state"]
+KEY = ["method", "sampler", "guidance", "state"]
 
 
 def guided(kind: str, y: int, scale: float) -> NoisePredictor:
@@ -77,10 +78,10 @@ def judge(x: torch.Tensor, y: int) -> dict[str, float]:
 
 
 def settings() -> Iterator[tuple[str, str, float, int]]:
-    """Guidance, sampler, scale and label of every row but those of the real points."""
+    """Method, sampler, guidance and label of every row but those of the real points."""
     for y in range(len(STATE_NAMES)):
         for kind in ("classifier", "classifier-free"):
-            yield from ((kind, "ancestral", scale, y) for scale in SCALES)
+            yield from ((kind, "ancestral", scale, y) for scale in STRENGTHS)
             yield kind, "deterministic", 1, y
 
 
@@ -134,7 +135,7 @@ def make_cost() -> None:
         for steps, threads in ((50, 1), (500, 1), (500, 2)):
             runs = [cost_of(kind, steps, threads) for _ in range(3)]
             median = {key: sorted(run[key] for run in runs)[1] for key in ("seconds", "MiB")}
-            rows.append({"guidance": kind, "n": N, "steps": steps, "threads": threads} | median)
+            rows.append({"method": kind, "n": N, "steps": steps, "threads": threads} | median)
             print(rows[-1], flush=True)
     about = {"machine": f"{processors()[0]}, {os.cpu_count()} cores", "torch": torch.__version__, "median of": 3}
     write_atomically(COST, lambda path: path.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n"))

@@ -35,7 +35,7 @@ import torch
 import toy_smalldiffusion as toy
 
 from statesdiff.data import states
-from statesdiff.files import write_atomically
+from statesdiff.files.atomic import write_atomically
 from statesdiff.metrics import mean_distance, nll
 from statesdiff.recipes import RECIPES, train_recipe
 from statesdiff.results import processors
@@ -70,8 +70,8 @@ def settings(recipe: str) -> str:
     """The recipe in one line; a stored run made with other settings is run again."""
     if recipe == SMALL:
         return toy.settings()
-    r = RECIPES[recipe]
-    return f"{r.build().config}, t: {r.draw_t.__name__}, batch {r.batch_size}, OneCycle {r.lr:g}"
+    build, how = RECIPES[recipe].build, RECIPES[recipe].training
+    return f"{build().config}, t: {how.draw_t.__name__}, batch {how.batch_size}, OneCycle {how.lr:g}"
 
 
 def judge(x_0: torch.Tensor) -> dict[str, float]:

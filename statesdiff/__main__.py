@@ -9,34 +9,38 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from statesdiff.ablations.studies import STUDIES
+from statesdiff.ablations.sweep import sweep
 from statesdiff.checkpoints import book_classifier, book_denoiser, load_model, save_model
-from statesdiff.data import load_states, states
-from statesdiff.example import run_programs, write_programs
-from statesdiff.files import write_atomically
-from statesdiff.grade import grade
+from statesdiff.data import UNITS, load_states, states
+from statesdiff.files.atomic import write_atomically
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
-from statesdiff.measures import Reference
-from statesdiff.models import Classifier, Denoiser
+from statesdiff.models import Classifier
+from statesdiff.project.example import run_programs, write_programs
+from statesdiff.project.grade import grade
+from statesdiff.project.measures import Reference
 from statesdiff.recipes import RECIPES, train_recipe
 from statesdiff.results import write
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import NoisePredictor, ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.studies import STUDIES
-from statesdiff.sweep import sweep
+
+DENOISERS = tuple({recipe.kind for recipe in RECIPES.values()} - {Classifier})
 
 
 def train(args: argparse.Namespace) -> None:
     """Train a recipe and write the checkpoint; an interrupt keeps what has been learnt so far."""
-    data = states() if args.data is None else load_states(args.data, standardise_x=args.standardise)
+    if args.units and args.data is None:
+        raise ValueError("--units is for a file's points, --data; STATES has units of its own")
+    data = states() if args.data is None else load_states(args.data, units=args.units)
     if RECIPES[args.recipe].labelled and len(data.y.unique()) == 1:
         raise ValueError(f"recipe {args.recipe!r} needs labelled points, all those of {args.data} have the same label")
     schedule = NoiseSchedule.linear()
     model, steps = train_recipe(args.recipe, data.x, schedule, data.y, steps=args.steps, seed=args.seed)
-    total = args.steps or RECIPES[args.recipe].steps
+    total = args.steps or RECIPES[args.recipe].training.steps
     done = 0
     try:
         for record in (bar := tqdm(steps, total=total, unit="step", disable=None)):
@@ -50,7 +54,7 @@ def train(args: argparse.Namespace) -> None:
 
 def sample(args: argparse.Namespace) -> None:
     """Draw samples with a checkpoint, of one class if there is a label, and write them."""
-    model, schedule = book_denoiser() if args.checkpoint is None else load_model(args.checkpoint)
+    model, schedule = book_denoiser() if args.checkpoint is None else load_model(args.checkpoint, DENOISERS)
     predictor = _guided(model, schedule, args)
     if args.eta and args.steps is None:
         raise ValueError("--eta is for the steps that --steps asks for; without it, every step has fresh noise")
@@ -63,13 +67,13 @@ def sample(args: argparse.Namespace) -> None:
     print(write_atomically(args.out, lambda temporary: _write(last(path), temporary)))
 
 
-def _guided(model: Denoiser, schedule: NoiseSchedule, args: argparse.Namespace) -> NoisePredictor:
+def _guided(model: nn.Module, schedule: NoiseSchedule, args: argparse.Namespace) -> NoisePredictor:
     """The model as it is, or guided to the label: without a classifier if it was trained with labels, else with one."""
     if args.label is None:
-        if args.classifier is not None or args.scale is not None:
-            raise ValueError("--classifier and --scale need a --label to guide to")
+        if args.classifier is not None or args.guidance is not None:
+            raise ValueError("--classifier and --guidance need a --label to guide to")
         return model
-    scale = 1.0 if args.scale is None else args.scale
+    scale = 1.0 if args.guidance is None else args.guidance
     if model.n_classes:
         if args.classifier is not None:
             raise ValueError("--classifier is for a denoiser without labels, this one was trained with them")
@@ -140,39 +144,29 @@ def _output(*suffixes: str):
     return check
 
 
-def parser() -> argparse.ArgumentParser:
-    """The arguments of the command."""
-    top = argparse.ArgumentParser(prog="statesdiff", description="Train a diffusion model on STATES and draw from it.")
-    commands = top.add_subparsers(required=True)
-
-    p = commands.add_parser("train", help="train a denoiser or a classifier and write a checkpoint")
+def _train_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--recipe", choices=sorted(RECIPES), default="fourier", help="default: fourier")
     p.add_argument("--data", help="a .pt, .npy or .npz file of points; default: the book's STATES")
-    p.add_argument(
-        "--standardise",
-        action="store_true",
-        help="shift and scale the file's points to mean 0, variance 1; samples will be in these units",
-    )
+    p.add_argument("--units", choices=UNITS, help="bring the file's points to these; samples will be in them too")
     p.add_argument("--steps", type=_count, help="default: the recipe's own number")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=_output(".safetensors"), default="denoiser.safetensors")
-    p.set_defaults(run=train)
 
-    p = commands.add_parser("sample", help="draw samples with a checkpoint")
+
+def _sample_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--checkpoint", help="a file written by `statesdiff train`; default: the book's own weights")
     p.add_argument("--label", type=int, help="draw one class only, 0 to 4 for STATES; default: all")
-    p.add_argument("--scale", type=float, help="strength of the guidance to the label, default 1: Bayes' rule")
-    p.add_argument(
-        "--classifier", help="a file written by `statesdiff train --recipe classifier`; default: the book's own weights"
-    )
+    p.add_argument("--guidance", type=float, help="its strength, towards the label; default 1: Bayes' rule")
+    by_recipe = "a file written by `statesdiff train --recipe classifier`; default: the book's own weights"
+    p.add_argument("--classifier", help=by_recipe)
     p.add_argument("--n", type=_count, default=5000, help="number of samples, default 5000")
     p.add_argument("--steps", type=_count, help="this many DDIM steps; default: ancestral sampling through every step")
     p.add_argument("--eta", type=float, default=0.0, help="with --steps: fresh noise in them, from 0, none, to 1")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=_output(".npy", ".pt"), default="samples.npy")
-    p.set_defaults(run=sample)
 
-    p = commands.add_parser("ablate", help="run one of the book's ablations and write its table")
+
+def _ablate_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("study", choices=STUDIES, metavar="NAME", help=", ".join(STUDIES))
     p.add_argument("--full", action="store_true", help="as in the book; default: a tenth of the epochs and 2 seeds")
     p.add_argument("--data", help="a .npy of points (N, D), a toy set or states, in place of the study's own data sets")
@@ -180,17 +174,40 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--workers", type=_count, help="how many threads; default: all processors")
     p.add_argument("--folder", type=Path, default=Path("ablations"), help="keeps what is finished; default: ablations")
     p.add_argument("--out", type=_output(".csv"), help="default: NAME.csv")
-    p.set_defaults(run=ablate)
 
-    p = commands.add_parser("grade", help="grade a submission of the course project; nothing in it is run")
+
+def _grade_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("folder", metavar="DIR", help="the folder that holds code, outputs and checkpoints")
     p.add_argument("--data", help="the course's own states.pt, with labels; default: the book's STATES")
     p.add_argument("--json", metavar="FILE", help="also write the grade as JSON; - prints it in place of the table")
-    p.set_defaults(run=grade_folder)
 
-    p = commands.add_parser("submission", help="make a complete submission of the course project: an example to grade")
+
+def _submission_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("folder", metavar="DIR", type=Path, help="a new folder")
-    p.set_defaults(run=submission)
+
+
+# name: (what it does, its options, what runs it)
+COMMANDS = {
+    "train": ("train a denoiser or a classifier and write a checkpoint", _train_options, train),
+    "sample": ("draw samples with a checkpoint", _sample_options, sample),
+    "ablate": ("run one of the book's ablations and write its table", _ablate_options, ablate),
+    "grade": ("grade a submission of the course project; nothing in it is run", _grade_options, grade_folder),
+    "submission": (
+        "make a complete submission of the course project: an example to grade",
+        _submission_options,
+        submission,
+    ),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    top = argparse.ArgumentParser(prog="statesdiff", description="Train a diffusion model on STATES and draw from it.")
+    commands = top.add_subparsers(required=True)
+    for name, (what, options, run) in COMMANDS.items():
+        command = commands.add_parser(name, help=what)
+        options(command)
+        command.set_defaults(run=run)
     return top
 
 

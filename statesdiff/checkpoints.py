@@ -10,15 +10,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from statesdiff.files import write_atomically
+from statesdiff.files.atomic import write_atomically
 from statesdiff.models import Classifier, Denoiser, init
 from statesdiff.rng import stream
 from statesdiff.schedule import NoiseSchedule
 
-Network = TypeVar("Network", Denoiser, Classifier)
+Network = TypeVar("Network", bound=nn.Module)
+WEIGHTS = Path(__file__).with_name("weights")
 
 
-def save_model(path: str | os.PathLike, model: Denoiser | Classifier, schedule: NoiseSchedule) -> Path:
+def save_model(path: str | os.PathLike, model: nn.Module, schedule: NoiseSchedule) -> Path:
     """Write the weights, what it takes to rebuild the network, and beta to a .safetensors file, atomically."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     tensors["schedule.beta"] = schedule.beta
@@ -27,29 +28,30 @@ def save_model(path: str | os.PathLike, model: Denoiser | Classifier, schedule: 
     return write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
 
 
-def load_model(path: str | os.PathLike, kind: type[Network] = Denoiser) -> tuple[Network, NoiseSchedule]:
-    """Rebuild a `Denoiser`, or a network of another `kind`, and its schedule from a file written by `save_model`.
+def load_model(
+    path: str | os.PathLike, kind: type[Network] | tuple[type[Network], ...] = Denoiser
+) -> tuple[Network, NoiseSchedule]:
+    """Rebuild a `Denoiser`, or a network of another `kind` or of one of several, and its schedule from a file.
 
-    Raises FileNotFoundError for a missing file, ValueError for one that is no such checkpoint or is inconsistent.
+    The file is one that `save_model` wrote. Raises FileNotFoundError for a missing file, ValueError for one that is no
+    such checkpoint or is inconsistent.
     """
     tensors, metadata = _read(path)
+    kinds = {k.__name__: k for k in (kind if isinstance(kind, tuple) else (kind,))}
     try:
         about = json.loads(metadata["statesdiff"])
-        network, config, schedule = (
-            about["network"],
-            about["config"],
-            NoiseSchedule(tensors.pop("schedule.beta"), about["schedule"]),
-        )
+        network, config = about["network"], about["config"]
+        schedule = NoiseSchedule(tensors.pop("schedule.beta"), about["schedule"])
         with torch.device("meta"):  # shapes without memory: the file may ask for any size
-            shapes = kind(**config) if network == kind.__name__ else None
+            shapes = kinds[network](**config) if network in kinds else None
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a statesdiff checkpoint ({type(error).__name__}: {error})") from error
     if shapes is None:
-        raise ValueError(f"{path}: holds a {network}, not a {kind.__name__}")
+        raise ValueError(f"{path}: holds a {network}, not a {' or a '.join(kinds)}")
     if schedule.T != shapes.T:
         raise ValueError(f"{path}: the network was built for T = {shapes.T}, the schedule has T = {schedule.T}")
     _compare_shapes(shapes, tensors, str(path))
-    model = init(kind, **config, generator=stream("init"))
+    model = init(kinds[network], **config, generator=stream("init"))
     model.load_state_dict(tensors)
     return model, schedule
 
@@ -73,12 +75,12 @@ def book_denoiser(name: str = "fourier") -> tuple[Denoiser, NoiseSchedule]:
     """
     if name not in ("plain", "fourier", "conditional"):
         raise ValueError(f"name must be 'plain', 'fourier' or 'conditional', got {name!r}")
-    return load_model(Path(__file__).with_name(f"denoiser_{name}.safetensors"))
+    return load_model(WEIGHTS / f"denoiser_{name}.safetensors")
 
 
 def book_classifier() -> tuple[Classifier, NoiseSchedule]:
     """The book's trained classifier of noisy points, the course project's network."""
-    return load_model(Path(__file__).with_name("classifier.safetensors"), Classifier)
+    return load_model(WEIGHTS / "classifier.safetensors", Classifier)
 
 
 def _read(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, str]]:

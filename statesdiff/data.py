@@ -1,19 +1,19 @@
-"""The STATES data set, drawn from five public-domain outlines, and readers for data of your own."""
+"""The STATES data set, drawn from five public-domain outlines; data of your own, and the units that both come in."""
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from statesdiff.tensor_file import read_tensors
+from statesdiff.files.points import read_points
 
 OUTLINES = Path(__file__).with_name("outlines.json")
 STATE_NAMES = ("Michigan", "Idaho", "Ohio", "Oklahoma", "Wisconsin")
+UNITS = ("minmax", "standard")
 JITTER = 0.0175  # standard deviation of the points about the outline, standardised units
 
 
@@ -21,15 +21,15 @@ JITTER = 0.0175  # standard deviation of the points about the outline, standardi
 class Dataset:
     """Points with labels: x (N, D) float32, y (N,) int64 in 0..len(names)-1.
 
-    If `load_states` standardised x, mean and std (D,) are what it took away and divided by: x * std + mean has the units
-    of the file, and (new - mean) / std brings other points into those of x.
+    If `in_units` has brought x to other units, shift and width (D,) are what it took away and divided by: x * width + shift
+    is in the old units, and (new - shift) / width brings other points into those of x.
     """
 
     x: Tensor
     y: Tensor
     names: tuple[str, ...] = STATE_NAMES
-    mean: Tensor | None = None
-    std: Tensor | None = None
+    shift: Tensor | None = None
+    width: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -95,91 +95,27 @@ def outline_points(n: int = 20_000, label: int | None = None) -> Tensor:
     return torch.cat([along(rings, (torch.arange(share) + 0.5) / share) for rings in curves]).float()
 
 
-def standardise(x: Tensor) -> Tensor:
-    """Shift and scale each coordinate of x (N, D) to mean 0 and variance 1 over the whole set.
+def in_units(data: Dataset, units: str) -> Dataset:
+    """The data with each coordinate brought to [-1, 1] ("minmax") or to mean 0 and variance 1 ("standard").
 
-    Raises ValueError if a coordinate does not vary.
+    Raises ValueError for other units or a coordinate that does not vary.
     """
-    std = x.std(0, correction=0)
-    if not (std > 0).all():
-        raise ValueError(
-            f"x cannot be standardised: coordinates with no spread: {(~(std > 0)).nonzero().ravel().tolist()}"
-        )
-    return (x - x.mean(0)) / std
+    if units not in UNITS:
+        raise ValueError(f"units must be one of {', '.join(UNITS)}; got {units!r}")
+    x = data.x.double()
+    low, high = x.amin(0), x.amax(0)
+    if not (high > low).all():
+        still = (high <= low).nonzero().ravel().tolist()
+        raise ValueError(f"the data cannot be brought to {units} units: coordinates with no spread: {still}")
+    shift, width = ((low + high) / 2, (high - low) / 2) if units == "minmax" else (x.mean(0), x.std(0, correction=0))
+    return replace(data, x=((x - shift) / width).float(), shift=shift, width=width)
 
 
-def load_states(
-    path: str | os.PathLike, *, standardise_x: bool = False, names: tuple[str, ...] = STATE_NAMES
-) -> Dataset:
+def load_states(path: str | os.PathLike, *, units: str | None = None, names: tuple[str, ...] = STATE_NAMES) -> Dataset:
     """Read the course's `states.pt` ({"data": (N, 2), "labels": (N,)}), an `.npz` with those keys, or any (N, D) `.npy`.
 
-    Nothing is unpickled. Points without labels get label 0. Data are left in their units unless `standardise_x`.
+    Nothing is unpickled. Points without labels get label 0. Data keep the units of the file, or are brought to `units`.
     Raises FileNotFoundError for a missing file and ValueError, saying what is wrong, for anything else.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no data file at {path}")
-    readers = {".pt": _read_pt, ".npy": _read_npy, ".npz": _read_npz}
-    if path.suffix not in readers:
-        raise ValueError(f"{path}: cannot read {path.suffix or 'a file without suffix'}; give a .pt, .npy or .npz file")
-    x, y = readers[path.suffix](path)
-    x, y = _checked(path, x, y, len(names))
-    if standardise_x:
-        return Dataset(standardise(x), y, names, x.mean(0), x.std(0, correction=0))
-    return Dataset(x, y, names)
-
-
-def _read_pt(path: Path) -> tuple:
-    try:
-        content = read_tensors(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: not a file of plain tensors, refused to read it ({error})") from error
-    return _by_key(path, content)
-
-
-def _read_npy(path: Path) -> tuple:
-    try:
-        # mapped first: a header that promises more than the file holds is refused before any memory is taken
-        return np.array(np.lib.format.open_memmap(path, mode="r")), None
-    except Exception as error:
-        raise ValueError(f"{path}: not a plain NumPy array, refused to read it ({error})") from error
-
-
-def _read_npz(path: Path) -> tuple:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            content = dict(archive)
-    except Exception as error:
-        raise ValueError(f"{path}: not an archive of plain NumPy arrays, refused to read it ({error})") from error
-    return _by_key(path, content)
-
-
-def _by_key(path: Path, content: object) -> tuple:
-    if not isinstance(content, dict) or "data" not in content:
-        found = sorted(map(str, content)) if isinstance(content, dict) else type(content).__name__
-        raise ValueError(f"{path}: expected the keys 'data' and 'labels', found {found}")
-    return content["data"], content.get("labels")
-
-
-def _plain(values: object) -> Tensor:
-    if not isinstance(values, Tensor | np.ndarray):
-        raise TypeError(f"not an array but {type(values).__name__}")
-    return torch.as_tensor(values)
-
-
-def _checked(path: Path, x: object, y: object, n_classes: int) -> tuple[Tensor, Tensor]:
-    try:
-        x = _plain(x)
-        y = torch.zeros(x.shape[:1], dtype=torch.int64) if y is None else _plain(y)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{path}: data and labels must be arrays of numbers ({error})") from error
-    if x.is_complex() or x.ndim != 2 or 0 in x.shape:
-        raise ValueError(f"{path}: data must be a non-empty real array of shape (N, D), got {tuple(x.shape)} {x.dtype}")
-    if not x.float().isfinite().all():
-        raise ValueError(f"{path}: data has {(~x.float().isfinite()).sum()} values that are NaN or infinite")
-    if y.shape != x.shape[:1] or y.is_floating_point() or y.is_complex():
-        raise ValueError(f"{path}: labels must be {len(x)} integers, one per point, got {tuple(y.shape)} {y.dtype}")
-    y = y.long()
-    if y.min() < 0 or y.max() >= n_classes:
-        raise ValueError(f"{path}: labels must lie in 0..{n_classes - 1}, got {y.min()}..{y.max()}")
-    return x.float(), y
+    data = Dataset(*read_points(path, len(names)), names)
+    return data if units is None else in_units(data, units)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from statesdiff.labels import labels_of
 from statesdiff.rng import randn
-from statesdiff.schedule import NoiseSchedule, labels_of, per_sample
+from statesdiff.schedule import NoiseSchedule, per_sample
 
 MAX_PAIRS = 4_000_000  # pairs of points held at once: 16 MB a float32 matrix, whatever the sizes
 

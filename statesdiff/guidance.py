@@ -9,8 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from statesdiff.labels import labels_of
 from statesdiff.samplers import NoisePredictor
-from statesdiff.schedule import NoiseSchedule, check_T, labels_of, per_sample
+from statesdiff.schedule import NoiseSchedule, check_T, per_sample
 
 
 def log_prob_gradient(

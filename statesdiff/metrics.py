@@ -1,53 +1,28 @@
 """How good are samples? Four numbers, each with its floor, its n and an interval, because none of them says it all."""
 
-from typing import NamedTuple
-
 import numpy as np
 import ot
 import pandas as pd
 import torch
 from scipy.spatial import cKDTree
 from scipy.stats import gaussian_kde
-from scipy.stats import t as student_t
 from torch import Tensor
 
 from statesdiff.data import JITTER, Dataset, outline_points, states
 from statesdiff.exact import IdealDenoiser
+from statesdiff.intervals import interval
+from statesdiff.labels import labels_of
 from statesdiff.rng import stream
-from statesdiff.schedule import NoiseSchedule, labels_of
-
-
-class Interval(NamedTuple):
-    """A mean over n repeats and the half-width of its Student t interval (0 if the repeats agree)."""
-
-    mean: float
-    half_width: float
-    n: int
-
-
-def interval(values: list[float], level: float = 0.95) -> Interval:
-    """Mean and Student t interval over repeats. k intervals at level 1 - 0.05 / k hold all at once at 95% (Bonferroni).
-
-    It covers what differs between the repeats and nothing else: over parts of one set of samples, the drawing of samples
-    but not the training of the model. Raises ValueError for fewer than two values, as one run has no interval, and for a
-    level outside (0, 1).
-    """
-    if len(values) < 2:
-        raise ValueError(f"an interval needs at least 2 repeats, got {len(values)}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level!r}")
-    values = np.asarray(values, dtype=float)
-    half_width = student_t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
-    return Interval(float(values.mean()), float(half_width), len(values))
+from statesdiff.schedule import NoiseSchedule
 
 
 def nll(samples: Tensor, reference: Tensor) -> float:
-    """The course project's score: mean of -log p_KDE(samples), the density a Gaussian KDE of `reference` (nats).
+    """The course project's measure: mean of -log p_KDE(samples), the density a Gaussian KDE of `reference` (nats).
 
     samples (n, D), reference (N, D); scipy's default (Scott's) bandwidth. Lower is NOT better: the aim is the floor, the
     value for real points. Raises ValueError for empty, non-finite or mismatched points.
     """
-    samples, reference = _points(samples, reference)
+    samples, reference = point_arrays(samples, reference)
     return float(-gaussian_kde(reference.T).logpdf(samples.T).mean())
 
 
@@ -57,7 +32,7 @@ def emd(samples: Tensor, reference: Tensor) -> float:
     Exact, by POT's network simplex; in units of x. Its floor falls with n, so always quote n. About 1 s at n = 1,500.
     Raises ValueError for empty, non-finite or mismatched points.
     """
-    samples, reference = _points(samples, reference)
+    samples, reference = point_arrays(samples, reference)
     return float(ot.emd2([], [], ot.dist(samples, reference, metric="euclidean"), numItermax=10_000_000))
 
 
@@ -67,7 +42,7 @@ def mean_distance(samples: Tensor, target: Tensor) -> float:
     With `target` the training points it is the distance that the benchmarks quote; with `data.outline_points()` it is the
     distance to the true curve. Raises ValueError for empty, non-finite or mismatched points.
     """
-    samples, target = _points(samples, target)
+    samples, target = point_arrays(samples, target)
     return float(cKDTree(target).query(samples)[0].mean())
 
 
@@ -76,7 +51,7 @@ def coverage(samples: Tensor, target: Tensor, radius: float = 0.05) -> float:
 
     Raises ValueError for empty, non-finite or mismatched points or a radius that is not positive.
     """
-    samples, target = _points(samples, target)
+    samples, target = point_arrays(samples, target)
     if not 0 < radius < float("inf"):
         raise ValueError(f"radius must be positive, got {radius}")
     return float((cKDTree(samples).query(target)[0] <= radius).mean())
@@ -89,13 +64,13 @@ def class_accuracy(samples: Tensor, y: int | Tensor, data: Dataset | None = None
     point, at t = 0. Raises ValueError for empty, non-finite or mismatched points.
     """
     data = states() if data is None else data
-    samples, points = (torch.from_numpy(a).float() for a in _points(samples, data.x))
+    samples, points = (torch.from_numpy(a).float() for a in point_arrays(samples, data.x))
     ideal = IdealDenoiser(points, NoiseSchedule.linear(), JITTER, data.y)
     found = ideal.log_posterior(samples, 0).argmax(dim=1)
     return float((found == labels_of(y, len(found), len(ideal.classes))).double().mean())
 
 
-def score(samples: Tensor, reference: Tensor, target: Tensor) -> dict[str, float]:
+def evaluate_part(samples: Tensor, reference: Tensor, target: Tensor) -> dict[str, float]:
     """All four metrics of one set of samples: NLL and EMD against `reference`, distance and coverage against `target`.
 
     EMD is taken against the first len(samples) rows of `reference`: shuffle it if its order means anything.
@@ -108,7 +83,7 @@ def score(samples: Tensor, reference: Tensor, target: Tensor) -> dict[str, float
     }
 
 
-def scores(
+def evaluate_parts(
     samples: Tensor, reference: Tensor | None = None, target: Tensor | None = None, *, repeats: int = 5, seed: int = 0
 ) -> pd.DataFrame:
     """The four metrics of each of `repeats` disjoint parts of the samples (n, D): a table, one row a part.
@@ -124,7 +99,7 @@ def scores(
     if repeats < 2 or size < 2:
         raise ValueError(f"needs at least 2 repeats of at least 2 points, got {len(samples)} points, repeats={repeats}")
     parts = _shuffled(samples, seed).split(size)[:repeats]
-    rows = [score(part, _shuffled(reference, seed + i), target) for i, part in enumerate(parts)]
+    rows = [evaluate_part(part, _shuffled(reference, seed + i), target) for i, part in enumerate(parts)]
     return pd.DataFrame(rows, index=pd.RangeIndex(repeats, name=f"n = {size}"))
 
 
@@ -140,7 +115,7 @@ def evaluate(
     """The four metrics next to their floors, with 95% intervals over `repeats` parts of the samples (n, D).
 
     The floor is the same computation on real points that no model saw, `held_out`; left out, a fresh draw of STATES, cut
-    to the number of samples. One row a metric. Other arguments and errors as for `scores`.
+    to the number of samples. One row a metric. Other arguments and errors as for `evaluate_parts`.
     """
     if (reference is None) != (held_out is None):
         raise ValueError("give reference and held_out together: left out, both are draws of STATES")
@@ -150,7 +125,7 @@ def evaluate(
         raise ValueError(f"held_out needs at least {len(samples)} points, one for each sample, got {len(held_out)}")
     columns: dict[str, list] = {}
     for name, points in (("samples", samples), ("floor", _shuffled(held_out, seed)[: len(samples)])):
-        table = scores(points, reference, target, repeats=repeats, seed=seed)
+        table = evaluate_parts(points, reference, target, repeats=repeats, seed=seed)
         intervals = [interval(table[metric]) for metric in table]
         columns[name] = [i.mean for i in intervals]
         columns["±" if name == "samples" else "± floor"] = [i.half_width for i in intervals]
@@ -161,7 +136,8 @@ def _shuffled(x: Tensor, seed: int) -> Tensor:
     return x[torch.randperm(len(x), generator=stream("shuffle", seed))]
 
 
-def _points(*sets: Tensor) -> list[np.ndarray]:
+def point_arrays(*sets: Tensor) -> list[np.ndarray]:
+    """Point sets (n, D) as arrays of float64. Raises ValueError for empty, non-finite or mismatched ones."""
     arrays = [np.asarray(torch.as_tensor(s).detach().cpu(), dtype=np.float64) for s in sets]
     for a in arrays:
         if a.ndim != 2 or 0 in a.shape or a.shape[1] != arrays[0].shape[1]:

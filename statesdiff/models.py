@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from statesdiff.schedule import labels_of, normalised_time
+from statesdiff.labels import NO_LABEL, one_hot
+from statesdiff.schedule import normalised_time
 
 ACTIVATIONS = {"relu": nn.ReLU, "silu": nn.SiLU}
 FREQUENCIES = ((1.0, 2.0, 4.0, 8.0), (1.0, 2.0, 4.0, 8.0))  # of position and of time, in the book's Fourier networks
@@ -67,8 +68,7 @@ class NoisyPointNetwork(nn.Module):
 
     def features(self, x: Tensor, t: Tensor) -> Tensor:
         """What the first layer sees of a point and its time, (B, D + 1) or, with Fourier features, wider."""
-        if x.ndim != 2 or x.shape[1] != self.D:
-            raise ValueError(f"x_t must have shape (B, {self.D}), got {tuple(x.shape)}")
+        check_points(x, self.D)
         t_bar = normalised_time(t, self.T).to(x).expand(len(x))[:, None]
         parts = [x, t_bar]
         if self.x_frequencies:
@@ -104,69 +104,25 @@ class Denoiser(NoisyPointNetwork):
         self.skip, self.n_classes = skip, n_classes
 
     @classmethod
-    def fourier(cls, D: int = 2, T: int = 500, n_classes: int = 0) -> "Denoiser":
-        """Three hidden layers of 128 on Fourier features of position and time, with skip: 38 thousand weights, not 199."""
-        return cls(D, T, (128, 128, 128), "relu", *FREQUENCIES, skip=True, n_classes=n_classes)
-
-    def forward(self, x_t: Tensor, t: int | Tensor, y: int | Tensor | None = None) -> Tensor:
-        eps_hat = self.net(self.inputs(x_t, t, y))
-        return eps_hat + self.first_guess(x_t, t) if self.skip else eps_hat
-
-    def inputs(self, x_t: Tensor, t: int | Tensor, y: int | Tensor | None = None) -> Tensor:
-        """All that the first layer sees, the label included, (B, inputs of the first layer)."""
-        if y is not None and not self.n_classes:
-            raise ValueError("y was given, but this denoiser was built without classes: n_classes = 0")
-        features = self.features(x_t, torch.as_tensor(t, device=x_t.device))
-        return torch.cat([features, self.label(-1 if y is None else y, x_t)], dim=1) if self.n_classes else features
-
-    def label(self, y: int | Tensor, x_t: Tensor) -> Tensor:
-        """How the labels enter, (B, n_classes): one-hot, no label (-1) as zeros."""
-        return one_hot(y, self.n_classes, x_t)
-
-    def first_guess(self, x_t: Tensor, t: int | Tensor) -> Tensor:
-        """(t / T) x_t, what the network's output is added to if there is a skip connection, (B, D)."""
-        return (torch.as_tensor(t, device=x_t.device) / self.T).to(x_t).expand(len(x_t))[:, None] * x_t
-
-
-class SinusoidalDenoiser(Denoiser):
-    """The toy-set homework's noise predictor, for its tables: x_t beside 16 sines and cosines of t, without t_bar.
-
-    t enters as in the Transformer, sin(t / 10000^(i/7)) and cos for i = 0..7 (Vaswani et al. 2017, section 3.5), and so
-    does the label, no label as zeros. A linear layer of `project` units without activation comes first (0: none), then
-    `hidden` layers with it. Called as a `Denoiser` is; x_t (B, D), t in 0..T -> (B, D).
-    """
-
-    def __init__(
-        self,
+    def fourier(
+        cls,
         D: int = 2,
-        T: int = 200,
-        hidden: tuple[int, ...] = (128,) * 5,
+        T: int = 500,
+        hidden: tuple[int, ...] = (128, 128, 128),
         activation: str = "relu",
         n_classes: int = 0,
-        project: int = 128,
-    ) -> None:
-        nn.Module.__init__(self)
-        self.D, self.T, self.skip, self.n_classes = D, T, False, n_classes
-        self.config = {"D": D, "T": T, "hidden": list(hidden), "activation": activation}
-        self.config |= {"n_classes": n_classes, "project": project}
-        n_in = D + (32 if n_classes else 16)
-        first = [nn.Linear(n_in, project)] if project else []
-        self.net = nn.Sequential(*first, *mlp([project or n_in, *hidden, D], activation))
+    ) -> "Denoiser":
+        """Three hidden layers of 128 on Fourier features of position and time, with skip: 38 thousand weights, not 199."""
+        return cls(D, T, hidden, activation, *FREQUENCIES, skip=True, n_classes=n_classes)
 
-    def features(self, x: Tensor, t: Tensor) -> Tensor:
-        if x.ndim != 2 or x.shape[1] != self.D:
-            raise ValueError(f"x_t must have shape (B, {self.D}), got {tuple(x.shape)}")
-        return torch.cat([x, sinusoids(t, x)], dim=1)
-
-    def label(self, y: int | Tensor, x_t: Tensor) -> Tensor:
-        labels = labels_of(y, len(x_t), self.n_classes, lowest=-1).to(x_t.device)
-        return sinusoids(labels, x_t) * (labels >= 0)[:, None].to(x_t)
-
-
-def sinusoids(v: Tensor, x: Tensor) -> Tensor:
-    """sin and cos of v / 10000^(i/7), i = 0..7: v a number, one or one a row of x (B, ...) -> (B, 16) in x's dtype."""
-    frequencies = tuple(10_000 ** (-i / 7) for i in range(8))
-    return sin_cos(v.to(x).expand(len(x))[:, None], frequencies)
+    def forward(self, x_t: Tensor, t: int | Tensor, y: int | Tensor | None = None) -> Tensor:
+        check_label_wanted(y, self.n_classes)
+        t = torch.as_tensor(t, device=x_t.device)
+        inputs = self.features(x_t, t)
+        if self.n_classes:
+            inputs = torch.cat([inputs, one_hot(NO_LABEL if y is None else y, self.n_classes, x_t)], dim=1)
+        eps_hat = self.net(inputs)
+        return eps_hat + (t / self.T).to(x_t).expand(len(x_t))[:, None] * x_t if self.skip else eps_hat
 
 
 class Classifier(NoisyPointNetwork):
@@ -194,17 +150,20 @@ class Classifier(NoisyPointNetwork):
         return self.net(self.features(x_t, torch.as_tensor(t, device=x_t.device)))
 
 
-def one_hot(y: int | Tensor, n_classes: int, x: Tensor) -> Tensor:
-    """Labels y, one or one a row, as rows (B, n_classes) of zeros with a 1 at the label, in x's dtype; -1 is all zeros.
-
-    Raises as `labels_of` does unless y holds labels -1..n_classes-1, one or one for each row of x (B, ...).
-    """
-    labels = labels_of(y, len(x), n_classes, lowest=-1).to(x.device)
-    return (labels[:, None] == torch.arange(n_classes, device=x.device)).to(x)
-
-
 def init(model_class: Any, *args: Any, generator: torch.Generator, **kwargs: Any) -> nn.Module:
     """Build a model whose initial weights come from `generator` alone; the global random state is left as it was."""
     with _GLOBAL_STATE, torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
         return model_class(*args, **kwargs)
+
+
+def check_points(x_t: Tensor, D: int) -> None:
+    """Raise ValueError unless x_t has shape (B, D)."""
+    if x_t.ndim != 2 or x_t.shape[1] != D:
+        raise ValueError(f"x_t must have shape (B, {D}), got {tuple(x_t.shape)}")
+
+
+def check_label_wanted(y: int | Tensor | None, n_classes: int) -> None:
+    """Raise ValueError if there is a label y for a denoiser without classes."""
+    if y is not None and not n_classes:
+        raise ValueError("y was given, but this denoiser was built without classes: n_classes = 0")

@@ -1,6 +1,6 @@
 """Figures: small helpers that take `ax=None` and return the axes; colours are safe for colour-blind readers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +10,7 @@ from matplotlib.colors import to_rgb
 from torch import Tensor
 
 from statesdiff.data import STATE_NAMES, outlines
+from statesdiff.intervals import interval
 
 # Okabe and Ito's palette (2008): one fixed colour for each state
 STATE_COLOURS = dict(zip(STATE_NAMES, ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"), strict=True))
@@ -141,4 +142,23 @@ def class_map(
     p = torch.as_tensor(log_posterior(lattice(n, limit))).detach().softmax(dim=1)
     image = (p @ palette.to(p)).reshape(n, n, 3)
     ax.imshow(image.numpy(), origin="lower", extent=(-limit, limit, -limit, limit))
+    return ax
+
+
+def intervals(
+    ax: Axes,
+    groups: Mapping[str, Mapping[float, Sequence[float]]],
+    *,
+    level: float = 0.95,
+    lines: Sequence[str] = ("o-", "s--", "^:", "D-."),
+) -> Axes:
+    """A line for each group, {label: {x: repeats}}: the mean over the repeats and its interval at each x.
+
+    Markers and line styles differ too, for eyes and printers without colours. Raises ValueError for fewer than two
+    repeats anywhere, as `interval` does.
+    """
+    for i, (label, repeats) in enumerate(groups.items()):
+        means, half_widths, _ = zip(*(interval(list(values), level) for values in repeats.values()), strict=True)
+        style = {"markersize": 5, "capsize": 3, "linewidth": 1.5}
+        ax.errorbar(list(repeats), means, half_widths, fmt=lines[i % len(lines)], label=label, **style)
     return ax

@@ -1,39 +1,46 @@
-"""The book's recipes: a network and how to train it, by name."""
+"""The book's recipes: a network and how to train it, by name; `register` adds those that a wing of the package brings."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from statesdiff.models import Classifier, Denoiser, init
 from statesdiff.rng import stream
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.training import DrawTime, Step, low_noise_t, train_classifier, train_denoiser, uniform_t
+from statesdiff.training import Step, Training, low_noise_t, train_classifier, train_denoiser
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network and how to train it; `labelled` if it is trained on points with labels."""
+    """A network, how it is trained, and by what; `labelled` if it needs labels. `kind` is the class of what `build` makes."""
 
-    build: Callable[..., Denoiser | Classifier]
-    steps: int
-    lr: float
-    draw_t: DrawTime
-    batch_size: int = 512
+    build: Callable[..., nn.Module]
+    training: Training
     labelled: bool = False
+    kind: type[nn.Module] = Denoiser
     train: Callable[..., Iterator[Step]] = train_denoiser
 
 
-RECIPES = {
-    # The project's network, trained plainly: half a minute on one core.
-    "plain": Recipe(Denoiser, steps=4000, lr=3e-3, draw_t=uniform_t),
-    # Better inputs and more low-noise steps: sharper in a third of the time (benchmarks/time_to_quality.py).
-    "fourier": Recipe(Denoiser.fourier, steps=4000, lr=8e-3, draw_t=low_noise_t),
-    # The same network told the label, four times out of five: for classifier-free guidance.
-    "conditional": Recipe(Denoiser.fourier, steps=4000, lr=8e-3, draw_t=low_noise_t, labelled=True),
-    # The project's classifier, for classifier guidance: large batches, since it is its gradient that will be used.
-    "classifier": Recipe(Classifier, 4000, 3e-3, uniform_t, batch_size=2048, labelled=True, train=train_classifier),
-}
+RECIPES: dict[str, Recipe] = {}
+
+
+def register(name: str, recipe: Recipe) -> None:
+    """Make the recipe known by that name, to `train_recipe` and to the command line. ValueError if the name is taken."""
+    if name in RECIPES:
+        raise ValueError(f"there is a recipe {name!r} already, name the new one otherwise")
+    RECIPES[name] = recipe
+
+
+# The project's network, trained plainly: half a minute on one core.
+register("plain", Recipe(Denoiser, Training(lr=3e-3)))
+# Better inputs, a skip connection and more low-noise steps: sharper in a third of the time (benchmarks/time_to_quality.py).
+register("fourier", Recipe(Denoiser.fourier, Training(lr=8e-3, draw_t=low_noise_t)))
+# The same network told the label, four times out of five: for classifier-free guidance.
+register("conditional", replace(RECIPES["fourier"], labelled=True))
+# The project's classifier, for classifier guidance: large batches, since it is its gradient that will be used.
+OF_CLASSIFIER = Training(lr=3e-3, batch_size=2048, p_uncond=None)
+register("classifier", Recipe(Classifier, OF_CLASSIFIER, labelled=True, kind=Classifier, train=train_classifier))
 
 
 def train_recipe(
@@ -44,7 +51,7 @@ def train_recipe(
     *,
     steps: int | None = None,
     seed: int = 0,
-) -> tuple[Denoiser | Classifier, Iterator[Step]]:
+) -> tuple[nn.Module, Iterator[Step]]:
     """A fresh model and the iterator that trains it by the recipe of that name.
 
     x_0 (N, D), labels y (N,) for the recipes that need them. Raises ValueError for another name or missing labels.
@@ -56,11 +63,6 @@ def train_recipe(
         raise ValueError(f"recipe {name!r} needs labels y, one a point")
     classes = {"n_classes": int(y.max()) + 1} if recipe.labelled else {}
     model = init(recipe.build, D=x_0.shape[1], T=schedule.T, **classes, generator=stream("init", seed))
-    options = {
-        "steps": recipe.steps if steps is None else steps,
-        "batch_size": recipe.batch_size,
-        "lr": recipe.lr,
-        "draw_t": recipe.draw_t,
-        "generator": stream("train", seed),
-    }
+    options = {name: value for name, value in vars(recipe.training).items() if value is not None}
+    options |= {"steps": recipe.training.steps if steps is None else steps, "generator": stream("train", seed)}
     return model, recipe.train(model, x_0, schedule, y if recipe.labelled else None, **options)

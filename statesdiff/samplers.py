@@ -13,7 +13,10 @@ NoisePredictor = Callable[[Tensor, Tensor], Tensor]
 
 
 def posterior(schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of q(x_{t-1} | x_t, x_0): mu_tilde (B, D) and beta_tilde, scalar or (B, 1) (DDPM, eq. 6 and 7)."""
+    """Mean and variance of q(x_{t-1} | x_t, x_0): mu_tilde (B, ...) and beta_tilde, scalar or (B, 1, ...).
+
+    DDPM, eq. 6 and 7.
+    """
     beta = per_sample(schedule.beta, t, x_t.double())
     alpha_bar = per_sample(schedule.alpha_bar, t, x_t.double())
     alpha_bar_prev = alpha_bar / (1 - beta)
@@ -32,7 +35,7 @@ def ddpm(
     variance: str = "beta",
     generator: torch.Generator | None = None,
 ) -> Iterator[Tensor]:
-    """Ancestral sampling (DDPM, algorithm 2): yields x_T, x_{T-1}, ..., x_0, each (B, D).
+    """Ancestral sampling (DDPM, algorithm 2): yields x_T, x_{T-1}, ..., x_0, each (B, ...).
 
     x_{t-1} = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps_hat) / sqrt(alpha_t) + sigma_t z, no noise at t = 1;
     sigma_t^2 is beta_t (variance="beta") or the posterior variance ("beta_tilde").
@@ -79,7 +82,7 @@ def ddim(
     eta: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> Iterator[Tensor]:
-    """DDIM (J. Song et al. 2021, arXiv:2010.02502, eq. 12 and 16): yields x_T and then x at each of the times visited, the last is x_0.
+    """DDIM (J. Song et al. 2021, arXiv:2010.02502, eq. 12 and 16): yields x_T (B, ...) and x at each time visited, last x_0.
 
     steps: how many, evenly spaced, or the falling list of times itself (see `ddim_times`). eta = 0 is deterministic,
     eta = 1 adds as much noise as ancestral sampling with the posterior variance.
@@ -115,8 +118,8 @@ def _predict(predictor: NoisePredictor, x: Tensor, t: int) -> Tensor:
 
 def _checked_start(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor) -> Tensor:
     check_T(predictor, schedule, "predictor")
-    if x_T.ndim != 2 or not x_T.is_floating_point():
-        raise ValueError(f"x_T must be a floating-point tensor of shape (B, D), got {tuple(x_T.shape)} {x_T.dtype}")
+    if x_T.ndim < 2 or not x_T.is_floating_point():
+        raise ValueError(f"x_T must be a floating-point tensor of shape (B, ...), got {tuple(x_T.shape)} {x_T.dtype}")
     return _finite(x_T, None)
 
 

@@ -1,4 +1,4 @@
-"""How much noise at which time: beta, alpha, alpha_bar, and the forward process that they define."""
+"""The forward process, and how much noise it adds at which time: beta, alpha, alpha_bar, and schedules by name."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -10,45 +10,6 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from statesdiff.rng import randn
-
-
-def normalised_time(t: Tensor, T: int) -> Tensor:
-    """t_bar = 2 (t - T/2) / T, which maps t = 0..T onto [-1, 1]; the only place where time is rescaled."""
-    return 2 * (t - T / 2) / T
-
-
-def per_sample(values: Tensor, t: int | Tensor, x: Tensor) -> Tensor:
-    """Pick values[t] and shape the result so that it multiplies x, row by row.
-
-    values (T + 1,), t integer, scalar or (B,), x (B, ...) -> scalar or (B, 1, ...), in x's dtype and on its device.
-    Raises TypeError if t is not an integer, ValueError if it lies outside 0..T or does not have one entry per row.
-    """
-    t = torch.as_tensor(t, device=values.device)
-    if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
-        raise TypeError(f"t must be an integer, got {t.dtype}; the schedule's times are 0..{len(values) - 1}")
-    if t.numel() and not 0 <= t.min() <= t.max() < len(values):
-        raise ValueError(f"t must lie in 0..{len(values) - 1}, got {int(t.min())}..{int(t.max())}")
-    if t.ndim > 1 or (t.ndim == 1 and len(t) != len(x)):
-        raise ValueError(
-            f"t must be a scalar or have one entry for each of the {len(x)} rows of x, got {tuple(t.shape)}"
-        )
-    picked = values[t.long()].to(x)
-    return picked if t.ndim == 0 else picked.reshape(-1, *[1] * (x.ndim - 1))
-
-
-def labels_of(y: int | Tensor, n: int, n_classes: int, lowest: int = 0) -> Tensor:
-    """The labels y, one or one a row, as int64 (n,).
-
-    Raises TypeError if y is not integer, ValueError if a label lies outside lowest..n_classes-1 or the length is not n.
-    """
-    y = torch.as_tensor(y)
-    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
-        raise TypeError(f"y must be an integer, got {y.dtype}; the labels are {lowest}..{n_classes - 1}")
-    if y.ndim > 1 or (y.ndim == 1 and len(y) != n):
-        raise ValueError(f"y must be a scalar or have one entry for each of the {n} rows, got {tuple(y.shape)}")
-    if y.numel() and not lowest <= y.min() <= y.max() < n_classes:
-        raise ValueError(f"y must lie in {lowest}..{n_classes - 1}, got {int(y.min())}..{int(y.max())}")
-    return y.long().expand(n)
 
 
 @dataclass(frozen=True)
@@ -84,6 +45,74 @@ class NoiseSchedule:
     def __repr__(self) -> str:
         ends = f"beta {self.beta[1]:.3g} to {self.beta[-1]:.3g}, alpha_bar_T = {self.alpha_bar_T:.3g}"
         return f"NoiseSchedule({self.name}: {ends})"
+
+    def q_sample(self, x_0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
+        """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (DDPM, eq. 4).
+
+        x_0 (B, ...), t scalar or (B,), eps (B, ...) standard normal -> x_t (B, ...). Raises ValueError if the shapes differ.
+        """
+        if eps.shape != x_0.shape:
+            raise ValueError(f"eps must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(eps.shape)}")
+        alpha_bar = per_sample(self.alpha_bar, t, x_0.double())
+        return (alpha_bar.sqrt().to(x_0) * x_0) + (1 - alpha_bar).sqrt().to(x_0) * eps
+
+    def q_step(self, x_prev: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
+        """One link of the chain: x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps (DDPM, eq. 2). Shapes as q_sample."""
+        beta = per_sample(self.beta, t, x_prev.double())
+        return (1 - beta).sqrt().to(x_prev) * x_prev + beta.sqrt().to(x_prev) * eps
+
+    def chain(self, x_0: Tensor, *, generator: torch.Generator | None = None) -> Iterator[Tensor]:
+        """The forward process one step at a time: yields x_0, x_1, ..., x_T, each (B, ...)."""
+        x = x_0
+        yield x
+        for t in range(1, self.T + 1):
+            x = self.q_step(x, t, randn(*x.shape, generator=generator, device=x.device))
+            yield x
+
+    def predict_x_0(self, x_t: Tensor, t: int | Tensor, eps_hat: Tensor) -> Tensor:
+        """Eq. 2 solved for x_0: (x_t - sqrt(1 - alpha_bar_t) eps_hat) / sqrt(alpha_bar_t) (DDIM, eq. 9). (B, ...)."""
+        alpha_bar = per_sample(self.alpha_bar, t, x_t.double())
+        return (x_t - (1 - alpha_bar).sqrt().to(x_t) * eps_hat) / alpha_bar.sqrt().to(x_t)
+
+    def score(self, eps_hat: Tensor, t: int | Tensor) -> Tensor:
+        """grad log p_t(x_t) = -eps_hat / sqrt(1 - alpha_bar_t), for t >= 1 (Y. Song et al. 2021, arXiv:2011.13456). (B, ...)."""
+        return -eps_hat / (1 - per_sample(self.alpha_bar, t, eps_hat.double())).sqrt().to(eps_hat)
+
+    @property
+    def T(self) -> int:
+        """The number of noising steps."""
+        return len(self.beta) - 1
+
+    @cached_property
+    def alpha(self) -> Tensor:
+        """1 - beta, (T + 1,)."""
+        return 1 - self.beta
+
+    @cached_property
+    def alpha_bar(self) -> Tensor:
+        """The product of the alphas up to t (DDPM, below eq. 4), (T + 1,), alpha_bar[0] = 1."""
+        return self.alpha.cumprod(0)
+
+    @property
+    def alpha_bar_T(self) -> float:
+        """The share of the data's variance that is left at the end: sampling starts from N(0, I) as if it were 0."""
+        return float(self.alpha_bar[-1])
+
+    @cached_property
+    def noise_level(self) -> Tensor:
+        """sqrt((1 - alpha_bar) / alpha_bar), noise per unit of signal, (T + 1,); EDM and k-diffusion call it sigma."""
+        return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
+
+    @cached_property
+    def snr(self) -> Tensor:
+        """Signal-to-noise ratio alpha_bar / (1 - alpha_bar), a ratio of variances, (T + 1,); infinite at t = 0."""
+        return self.alpha_bar / (1 - self.alpha_bar)
+
+    @cached_property
+    def log_snr(self) -> Tensor:
+        """log(alpha_bar / (1 - alpha_bar)), (T + 1,), falling from +inf at t = 0: the scale on which to compare schedules."""
+        log_alpha_bar = (-self.beta).log1p().cumsum(0)
+        return log_alpha_bar - (-log_alpha_bar.expm1()).log()
 
     @classmethod
     def linear(cls, T: int = 500, beta_1: float = 1e-4, beta_T: float = 0.02) -> "NoiseSchedule":
@@ -158,74 +187,6 @@ class NoiseSchedule:
             raise ValueError(f"alpha_bar_T = {target:.4g} is out of reach of beta < 1 in T = {T} steps of this ramp")
         return schedule
 
-    @property
-    def T(self) -> int:
-        """The number of noising steps."""
-        return len(self.beta) - 1
-
-    @cached_property
-    def alpha(self) -> Tensor:
-        """1 - beta, (T + 1,)."""
-        return 1 - self.beta
-
-    @cached_property
-    def alpha_bar(self) -> Tensor:
-        """The product of the alphas up to t (DDPM, below eq. 4), (T + 1,), alpha_bar[0] = 1."""
-        return self.alpha.cumprod(0)
-
-    @property
-    def alpha_bar_T(self) -> float:
-        """The share of the data's variance that is left at the end: sampling starts from N(0, I) as if it were 0."""
-        return float(self.alpha_bar[-1])
-
-    @cached_property
-    def noise_level(self) -> Tensor:
-        """sqrt((1 - alpha_bar) / alpha_bar), noise per unit of signal, (T + 1,); EDM and k-diffusion call it sigma."""
-        return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
-
-    @cached_property
-    def snr(self) -> Tensor:
-        """Signal-to-noise ratio alpha_bar / (1 - alpha_bar), a ratio of variances, (T + 1,); infinite at t = 0."""
-        return self.alpha_bar / (1 - self.alpha_bar)
-
-    @cached_property
-    def log_snr(self) -> Tensor:
-        """log(alpha_bar / (1 - alpha_bar)), (T + 1,), falling from +inf at t = 0: the scale on which to compare schedules."""
-        log_alpha_bar = (-self.beta).log1p().cumsum(0)
-        return log_alpha_bar - (-log_alpha_bar.expm1()).log()
-
-    def q_sample(self, x_0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
-        """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (DDPM, eq. 4).
-
-        x_0 (B, D), t scalar or (B,), eps (B, D) standard normal -> x_t (B, D). Raises ValueError if the shapes differ.
-        """
-        if eps.shape != x_0.shape:
-            raise ValueError(f"eps must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(eps.shape)}")
-        alpha_bar = per_sample(self.alpha_bar, t, x_0.double())
-        return (alpha_bar.sqrt().to(x_0) * x_0) + (1 - alpha_bar).sqrt().to(x_0) * eps
-
-    def q_step(self, x_prev: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
-        """One link of the chain: x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps (DDPM, eq. 2). Shapes as q_sample."""
-        beta = per_sample(self.beta, t, x_prev.double())
-        return (1 - beta).sqrt().to(x_prev) * x_prev + beta.sqrt().to(x_prev) * eps
-
-    def chain(self, x_0: Tensor, *, generator: torch.Generator | None = None) -> Iterator[Tensor]:
-        """The forward process one step at a time: yields x_0, x_1, ..., x_T, each (B, D)."""
-        x = x_0
-        yield x
-        for t in range(1, self.T + 1):
-            x = self.q_step(x, t, randn(*x.shape, generator=generator, device=x.device))
-            yield x
-
-    def predict_x_0(self, x_t: Tensor, t: int | Tensor, eps_hat: Tensor) -> Tensor:
-        """Eq. 2 solved for x_0: (x_t - sqrt(1 - alpha_bar_t) eps_hat) / sqrt(alpha_bar_t) (DDIM, eq. 9). (B, D)."""
-        alpha_bar = per_sample(self.alpha_bar, t, x_t.double())
-        return (x_t - (1 - alpha_bar).sqrt().to(x_t) * eps_hat) / alpha_bar.sqrt().to(x_t)
-
-    def score(self, eps_hat: Tensor, t: int | Tensor) -> Tensor:
-        """grad log p_t(x_t) = -eps_hat / sqrt(1 - alpha_bar_t), for t >= 1 (Y. Song et al. 2021, arXiv:2011.13456). (B, D)."""
-        return -eps_hat / (1 - per_sample(self.alpha_bar, t, eps_hat.double())).sqrt().to(eps_hat)
-
 
 # what the command line and the sweep call by name; each takes T
 SCHEDULES: dict[str, Callable[..., NoiseSchedule]] = {
@@ -236,6 +197,30 @@ SCHEDULES: dict[str, Callable[..., NoiseSchedule]] = {
     "sech": NoiseSchedule.sech,
     "linear_matched": NoiseSchedule.linear_matched,
 }
+
+
+def per_sample(values: Tensor, t: int | Tensor, x: Tensor) -> Tensor:
+    """Pick values[t] and shape the result so that it multiplies x, row by row.
+
+    values (T + 1,), t integer, scalar or (B,), x (B, ...) -> scalar or (B, 1, ...), in x's dtype and on its device.
+    Raises TypeError if t is not an integer, ValueError if it lies outside 0..T or does not have one entry per row.
+    """
+    t = torch.as_tensor(t, device=values.device)
+    if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
+        raise TypeError(f"t must be an integer, got {t.dtype}; the schedule's times are 0..{len(values) - 1}")
+    if t.numel() and not 0 <= t.min() <= t.max() < len(values):
+        raise ValueError(f"t must lie in 0..{len(values) - 1}, got {int(t.min())}..{int(t.max())}")
+    if t.ndim > 1 or (t.ndim == 1 and len(t) != len(x)):
+        raise ValueError(
+            f"t must be a scalar or have one entry for each of the {len(x)} rows of x, got {tuple(t.shape)}"
+        )
+    picked = values[t.long()].to(x)
+    return picked if t.ndim == 0 else picked.reshape(-1, *[1] * (x.ndim - 1))
+
+
+def normalised_time(t: Tensor, T: int) -> Tensor:
+    """t_bar = 2 (t - T/2) / T, which maps t = 0..T onto [-1, 1]; the only place where time is rescaled."""
+    return 2 * (t - T / 2) / T
 
 
 def check_T(network: object, schedule: NoiseSchedule, name: str) -> None:

@@ -2,22 +2,25 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
 
+from statesdiff.labels import drop_labels
 from statesdiff.rng import randn
 from statesdiff.schedule import NoiseSchedule, check_T
 
 DrawTime = Callable[[int, int, torch.Generator | None], Tensor]
+DrawRows = Callable[[int, int, torch.Generator | None], Iterator[Tensor]]
 LearningRate = Callable[[torch.optim.Optimizer, float, int], LRScheduler]
 Optimiser = Callable[[Iterable[Tensor], float], torch.optim.Optimizer]
 
 
 class Step(NamedTuple):
-    """What one step reports: its number from 1, the batch's mean squared error per coordinate, the learning rate used."""
+    """What one step reports: its number from 1, the batch's mean loss per coordinate, the learning rate used."""
 
     step: int
     loss: float
@@ -32,6 +35,22 @@ def uniform_t(T: int, n: int, generator: torch.Generator | None = None) -> Tenso
 def low_noise_t(T: int, n: int, generator: torch.Generator | None = None) -> Tensor:
     """n times ceil(T u^3), u uniform: half of them in the first eighth of 1..T, where the detail is; int64 (n,)."""
     return (T * (1 - torch.rand(n, generator=generator)) ** 3).ceil().long().clamp(1, T)
+
+
+def with_replacement(N: int, n: int, generator: torch.Generator | None = None) -> Iterator[Tensor]:
+    """For ever, n of N rows drawn independently of each other, int64 (n,)."""
+    while True:
+        yield torch.randint(N, (n,), generator=generator)
+
+
+def every_point_once(N: int, n: int, generator: torch.Generator | None = None) -> Iterator[Tensor]:
+    """For ever, the next n of N shuffled rows, int64 (n,): each once an epoch, the epochs joined end to end."""
+    left = torch.empty(0, dtype=torch.int64)
+    while True:
+        while len(left) < n:
+            left = torch.cat([left, torch.randperm(N, generator=generator)])
+        yield left[:n]
+        left = left[n:]
 
 
 def constant(optimiser: torch.optim.Optimizer, lr: float, steps: int) -> LRScheduler:
@@ -59,6 +78,62 @@ def adam(parameters: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:
     return torch.optim.Adam(parameters, lr=lr, fused=True)
 
 
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained; the fields are the options of `train_denoiser`, with the same meanings and defaults.
+
+    p_uncond = None, for a classifier, drops no label. Raises ValueError, naming the field, for what cannot be used.
+    """
+
+    steps: int = 4000
+    batch_size: int = 512
+    lr: float = 1e-3
+    lr_schedule: LearningRate = one_cycle
+    optimiser: Optimiser = adam_w
+    draw_t: DrawTime = uniform_t
+    draw_rows: DrawRows = with_replacement
+    p_uncond: float | None = 0.2
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch_size < 1 or not 0 < self.lr < float("inf"):
+            got = f"{self.steps}, {self.batch_size}, {self.lr}"
+            raise ValueError(f"steps and batch_size must be >= 1 and lr > 0, got {got}")
+        if self.p_uncond is not None and not 0 <= self.p_uncond <= 1:
+            raise ValueError(f"p_uncond must be a probability, got {self.p_uncond}")
+
+
+class Batch(NamedTuple):
+    """Noisy points with all that a loss may ask for: x_t (n, ...), t (n,), the noise eps (n, ...), labels (n,) if any."""
+
+    x_t: Tensor
+    t: Tensor
+    eps: Tensor
+    y: Tensor | None
+
+
+def noisy_batches(
+    x_0: Tensor,
+    schedule: NoiseSchedule,
+    y: Tensor | None,
+    how: Training,
+    *,
+    n: int | None = None,
+    generator: torch.Generator | None = None,
+) -> Iterator[Batch]:
+    """For ever, the next n noisy points (left out: one batch) of x_0 (N, ...), with their labels if y (N,) is given.
+
+    Rows, then t, then eps, then the labels to drop are drawn from the generator, in this order.
+    """
+    n = how.batch_size if n is None else n
+    for rows in how.draw_rows(len(x_0), n, generator):
+        t = how.draw_t(schedule.T, n, generator).to(x_0.device)
+        eps = randn(n, *x_0.shape[1:], generator=generator, device=x_0.device)
+        labels = None if y is None else y[rows.to(y.device)]
+        if labels is not None and how.p_uncond is not None:
+            labels = drop_labels(labels, how.p_uncond, generator)
+        yield Batch(schedule.q_sample(x_0[rows.to(x_0.device)], t, eps), t, eps, labels)
+
+
 @contextmanager
 def denormals_flushed() -> Iterator[None]:
     """Inside, this thread takes numbers below the smallest normal one for zero; afterwards all is as it was.
@@ -79,33 +154,33 @@ def train_denoiser(
     schedule: NoiseSchedule,
     y: Tensor | None = None,
     *,
-    p_uncond: float = 0.2,
     steps: int = 4000,
     batch_size: int = 512,
     lr: float = 1e-3,
-    draw_t: DrawTime = uniform_t,
     lr_schedule: LearningRate = one_cycle,
+    optimiser: Optimiser = adam_w,
+    draw_t: DrawTime = uniform_t,
+    draw_rows: DrawRows = with_replacement,
+    p_uncond: float = 0.2,
     generator: torch.Generator | None = None,
 ) -> Iterator[Step]:
     """Minimise E |eps - eps_theta(x_t, t)|^2 (DDPM, eq. 14 and algorithm 1), noise and t drawn afresh for every batch.
 
-    x_0 (N, D) real points. With labels y (N,) the model is told them, eps_theta(x_t, t, y), except that each is replaced by
-    -1, "no label", with probability p_uncond: one network learns both (Ho & Salimans 2022, algorithm 1).
-    Yields a `Step` after each update, so the model is whole and usable whenever the caller stops listening, by `break` or
-    by an interrupt. Raises ValueError for bad arguments, FloatingPointError if the loss stops being finite.
+    x_0 (N, ...) real points. With labels y (N,) the model is told them, eps_theta(x_t, t, y), except that each is
+    replaced by -1, "no label", with probability p_uncond: one network learns both (Ho & Salimans 2022, algorithm 1).
+    Yields a `Step` after each update, so the model is whole and usable whenever the caller stops listening, by `break`
+    or by an interrupt. Raises ValueError for bad arguments, FloatingPointError if the loss stops being finite.
     """
-    _check(model, x_0, schedule, y)
-    _check_probability(p_uncond)
+    how = Training(steps, batch_size, lr, lr_schedule, optimiser, draw_t, draw_rows, p_uncond)
+    check_trainable(model, x_0, schedule, y)
+    batches = noisy_batches(x_0, schedule, y, how, generator=generator)
 
     def loss() -> Tensor:
-        rows, t, eps, x_t = _noisy_batch(x_0, schedule, batch_size, draw_t, generator)
-        if y is None:
-            eps_hat = model(x_t, t)
-        else:
-            eps_hat = model(x_t, t, drop_labels(y[rows], p_uncond, generator))
+        x_t, t, eps, labels = next(batches)
+        eps_hat = model(x_t, t) if labels is None else model(x_t, t, labels)
         return (eps_hat - eps).square().mean()
 
-    yield from _optimise(model, loss, steps, batch_size, lr, lr_schedule)
+    yield from _minimise(model, loss, how)
 
 
 def train_classifier(
@@ -117,60 +192,31 @@ def train_classifier(
     steps: int = 4000,
     batch_size: int = 512,
     lr: float = 1e-3,
-    draw_t: DrawTime = uniform_t,
     lr_schedule: LearningRate = one_cycle,
+    optimiser: Optimiser = adam_w,
+    draw_t: DrawTime = uniform_t,
+    draw_rows: DrawRows = with_replacement,
     generator: torch.Generator | None = None,
 ) -> Iterator[Step]:
     """Minimise the cross-entropy E[-log p_phi(y | x_t)] on noisy points of every t (Dhariwal & Nichol 2021, section 4).
 
-    x_0 (N, D) real points, y (N,) their labels. Yields and raises as `train_denoiser` does; the loss is in nats.
+    x_0 (N, ...) real points, y (N,) their labels. Yields and raises as `train_denoiser` does; the loss is in nats.
     """
-    _check(model, x_0, schedule, y)
+    how = Training(steps, batch_size, lr, lr_schedule, optimiser, draw_t, draw_rows, p_uncond=None)
+    check_trainable(model, x_0, schedule, y)
+    batches = noisy_batches(x_0, schedule, y, how, generator=generator)
 
     def loss() -> Tensor:
-        rows, t, _, x_t = _noisy_batch(x_0, schedule, batch_size, draw_t, generator)
-        return nn.functional.cross_entropy(model(x_t, t), y[rows])
+        x_t, t, _, labels = next(batches)
+        return nn.functional.cross_entropy(model(x_t, t), labels)
 
-    yield from _optimise(model, loss, steps, batch_size, lr, lr_schedule)
-
-
-def drop_labels(y: Tensor, p_uncond: float, generator: torch.Generator | None = None) -> Tensor:
-    """The labels y (B,), each replaced by -1, "no label", with probability p_uncond (Ho & Salimans 2022, algorithm 1)."""
-    dropped = torch.rand(len(y), generator=generator) < p_uncond
-    return y.masked_fill(dropped.to(y.device), -1)
+    yield from _minimise(model, loss, how)
 
 
-def _noisy_batch(
-    x_0: Tensor, schedule: NoiseSchedule, batch_size: int, draw_t: DrawTime, generator: torch.Generator | None
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The rows of x_0 that were picked, their times t, the noise eps and the noisy points x_t."""
-    rows = torch.randint(len(x_0), (batch_size,), generator=generator)
-    t = draw_t(schedule.T, batch_size, generator)
-    eps = randn(batch_size, x_0.shape[1], generator=generator, device=x_0.device)
-    return rows, t, eps, schedule.q_sample(x_0[rows], t, eps)
-
-
-def _optimise(
-    model: nn.Module, loss_of_batch: Callable[[], Tensor], steps: int, batch_size: int, lr: float, rate: LearningRate
-) -> Iterator[Step]:
-    _check_amounts(steps, batch_size, lr)
-    optimiser = adam_w(model.parameters(), lr)
-    lr_schedule = rate(optimiser, lr, steps)
-    for step in range(1, steps + 1):
-        loss = loss_of_batch()
-        if not loss.isfinite():
-            raise FloatingPointError(f"the loss is {loss.item()} at step {step}: is lr = {lr} too high?")
-        lr_used = optimiser.param_groups[0]["lr"]
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        lr_schedule.step()
-        yield Step(step, loss.item(), lr_used)
-
-
-def _check(model: nn.Module, x_0: Tensor, schedule: NoiseSchedule, y: Tensor | None) -> None:
-    if x_0.ndim != 2 or len(x_0) == 0 or not x_0.isfinite().all():
-        raise ValueError(f"x_0 must be a non-empty, finite tensor of shape (N, D), got {tuple(x_0.shape)}")
+def check_trainable(model: nn.Module, x_0: Tensor, schedule: NoiseSchedule, y: Tensor | None) -> None:
+    """Raise ValueError, naming the argument, unless the model can be trained on x_0 (N, ...), with labels y (N,) if any."""
+    if x_0.ndim < 2 or 0 in x_0.shape or not x_0.isfinite().all():
+        raise ValueError(f"x_0 must be a non-empty, finite tensor of shape (N, ...), got {tuple(x_0.shape)}")
     if y is not None and (y.shape != x_0.shape[:1] or y.dtype != torch.int64 or y.min() < 0):
         raise ValueError(f"y must hold {len(x_0)} labels >= 0, int64, one a point; got {tuple(y.shape)} {y.dtype}")
     n_classes = getattr(model, "n_classes", None)
@@ -179,11 +225,16 @@ def _check(model: nn.Module, x_0: Tensor, schedule: NoiseSchedule, y: Tensor | N
     check_T(model, schedule, "model")
 
 
-def _check_probability(p_uncond: float) -> None:
-    if not 0 <= p_uncond <= 1:
-        raise ValueError(f"p_uncond must be a probability, got {p_uncond}")
-
-
-def _check_amounts(steps: int, batch_size: int, lr: float) -> None:
-    if steps < 1 or batch_size < 1 or not 0 < lr < float("inf"):
-        raise ValueError(f"steps and batch_size must be >= 1 and lr > 0, got {steps}, {batch_size}, {lr}")
+def _minimise(model: nn.Module, loss_of_next_batch: Callable[[], Tensor], how: Training) -> Iterator[Step]:
+    optimiser = how.optimiser(model.parameters(), how.lr)
+    lr_schedule = how.lr_schedule(optimiser, how.lr, how.steps)
+    for step in range(1, how.steps + 1):
+        loss = loss_of_next_batch()
+        if not loss.isfinite():
+            raise FloatingPointError(f"the loss is {loss.item()} at step {step}: is lr = {how.lr} too high?")
+        lr_used = optimiser.param_groups[0]["lr"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        lr_schedule.step()
+        yield Step(step, loss.item(), lr_used)

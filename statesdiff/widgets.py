@@ -18,7 +18,7 @@ from torch import Tensor
 
 from statesdiff.plotting import INK, LIMIT, STATE_COLOURS, scatter
 
-PLAYER = Path(__file__).with_name("player.js")
+PLAYER = Path(__file__).with_name("web") / "player.js"
 
 
 def explore(f: Callable, **sliders: tuple | list) -> ipywidgets.Widget:

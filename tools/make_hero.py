@@ -11,7 +11,7 @@ import torch
 from statesdiff import plotting
 from statesdiff.checkpoints import book_denoiser
 from statesdiff.data import states
-from statesdiff.files import write_atomically
+from statesdiff.files.atomic import write_atomically
 from statesdiff.rng import stream
 from statesdiff.samplers import ddpm
 

@@ -18,7 +18,7 @@ import shapefile
 from shapely import LineString
 
 from statesdiff import data
-from statesdiff.files import write_atomically
+from statesdiff.files.atomic import write_atomically
 
 TOLERANCE = 0.03  # degrees; finer coasts would drown in the jitter of the points
 MARGIN = 0.025  # the layout boxes are the extremes of jittered points, which overshoot the curve
@@ -55,7 +55,7 @@ def fit(rings: list[np.ndarray], low: tuple, high: tuple) -> list[np.ndarray]:
     return [low + (ring - points.min(0)) / np.ptp(points, 0) * (high - low) for ring in rings]
 
 
-def standardise(states: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
+def centred(states: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
     """Move all outlines by one affine map until the book's own draw has mean 0 and variance 1."""
     for _ in range(30):
         curves = [[data.torch.tensor(ring) for ring in rings] for rings in states]
@@ -71,7 +71,7 @@ def main() -> None:
     fitted = [fit(polygons(by_name[name], keep), low, high) for name, keep, low, high in LAYOUT]
     rings = {
         name: [np.round(ring, 5).tolist() for ring in state]
-        for (name, *_), state in zip(LAYOUT, standardise(fitted), strict=True)
+        for (name, *_), state in zip(LAYOUT, centred(fitted), strict=True)
     }
     text = json.dumps({"provenance": PROVENANCE, "outlines": rings}, separators=(",", ":"))
     write_atomically(data.OUTLINES, lambda path: path.write_text(text + "\n"))

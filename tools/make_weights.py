@@ -1,6 +1,6 @@
 """Train the book's networks again and write their weights into the package.
 
-    python tools/make_weights.py                          # all four, into statesdiff/
+    python tools/make_weights.py                          # all four, into statesdiff/weights/
     python tools/make_weights.py classifier --folder /tmp
 
 Each is `train_recipe(name, states().x, NoiseSchedule.linear(T=500), states().y, seed=0)` on one thread. "plain" takes the
@@ -26,7 +26,7 @@ from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule
 
-PACKAGE = Path(__file__).parent.parent / "statesdiff"
+WEIGHTS = Path(__file__).parent.parent / "statesdiff" / "weights"
 STEPS = {"fourier": 12_000, "plain": 4_000, "conditional": 12_000, "classifier": 10_000}
 ROW = "{:24s} {:>8} {:>8} {:>10} {:>10}"
 
@@ -57,15 +57,15 @@ def judge(name: str, model: Denoiser, schedule: NoiseSchedule, n: int = 5000) ->
 
 def row(label: str, x: torch.Tensor, real: torch.Tensor) -> str:
     """The table's row for the samples x."""
-    score, floor = nll(x, real), nll(real, real)
-    return ROW.format(label, f"{score:.3f}", f"{score - floor:+.3f}", f"{mean_distance(x, real):.4f}", len(x))
+    found, floor = nll(x, real), nll(real, real)
+    return ROW.format(label, f"{found:.3f}", f"{found - floor:+.3f}", f"{mean_distance(x, real):.4f}", len(x))
 
 
 def main() -> None:
     """Train, write, judge."""
     parser = argparse.ArgumentParser(description="Train the book's networks and write their weights.")
     parser.add_argument("names", nargs="*", default=list(STEPS), help="default: all")
-    parser.add_argument("--folder", type=Path, default=PACKAGE)
+    parser.add_argument("--folder", type=Path, default=WEIGHTS)
     args = parser.parse_args()
     if unknown := set(args.names) - set(STEPS):
         parser.error(f"names must be of {sorted(STEPS)}, got {sorted(unknown)}")

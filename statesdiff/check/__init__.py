@@ -1,13 +1,16 @@
 """The exercises' self-checks: each knows the right answer and the usual wrong ones, and says which one it sees."""
 
-from statesdiff.check.ablations import betas_of, end_of_chain, log_snr, paired_difference
+from statesdiff.check.ablation_beta_schedules import betas_of, log_snr
+from statesdiff.check.ablation_depth import count_weights, width_for
+from statesdiff.check.ablation_epochs import copy_ratio, count_updates, power
+from statesdiff.check.ablation_timesteps import end_of_chain, paired_difference
 from statesdiff.check.classifier import class_posterior, classifier_loss, overconfidence
-from statesdiff.check.conditional import classifier_free, drop_labels, implied_gradient
-from statesdiff.check.depth import count_weights, width_for
-from statesdiff.check.epochs import copy_ratio, count_updates, power
-from statesdiff.check.forward import add_noise, alpha_bar, coverage, half_time, mean_distance, standardise
-from statesdiff.check.guidance import class_gradient, guided_noise
-from statesdiff.check.reverse import ddim_step, ddpm_step, denoising_loss, predict_x_0, t_bar
+from statesdiff.check.classifier_free_guidance import classifier_free, drop_labels, implied_gradient
+from statesdiff.check.classifier_guidance import class_gradient, guided_noise
+from statesdiff.check.denoiser import denoising_loss, predict_x_0, t_bar
+from statesdiff.check.forward_process import add_noise, alpha_bar, half_time
+from statesdiff.check.sampling import ddim_step, ddpm_step
+from statesdiff.check.states import coverage, mean_distance, standardise
 from statesdiff.check.verdict import Verdict
 
 __all__ = [

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from statesdiff.check.verdict import Verdict, judge, rule_out
+from statesdiff.check.verdict import Verdict, first_failing, judge, rule_out
 from statesdiff.rng import stream
 from statesdiff.schedule import NoiseSchedule, normalised_time
 
@@ -33,13 +33,17 @@ def class_posterior(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
         ).log_softmax(1),
         "the logarithms were divided by their sum: subtract their logsumexp": joint / joint.sum(1, keepdim=True),
     }
-    praise = "prior times density, normalised over the classes, and all of it in logarithms"
-    verdict = judge(lambda: f(log_density.clone(), prior.clone()), right, wrong, praise)
-    if not verdict.passed:
-        return verdict
-    far = judge(lambda: f(log_density - 1000, prior.clone()), right, {}, praise, rtol=1e-3)
-    underflow = "right near the data, but far from it exp(log density) is 0 in the computer: stay with logarithms"
-    return rule_out({underflow: not far.passed}) or far
+
+    def far_from_the_data() -> Verdict | None:
+        far = judge(lambda: f(log_density - 1000, prior.clone()), right, {}, rtol=1e-3)
+        underflow = "right near the data, but far from it exp(log density) is 0 in the computer: stay with logarithms"
+        return rule_out({underflow: not far.passed})
+
+    return first_failing(
+        "prior times density, normalised over the classes, and all of it in logarithms",
+        lambda: judge(lambda: f(log_density.clone(), prior.clone()), right, wrong),
+        far_from_the_data,
+    )
 
 
 def classifier_loss(f: Callable[..., Tensor]) -> Verdict:
@@ -87,14 +91,14 @@ def overconfidence(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
     g = stream("check")
     sure = (3 * torch.randn(200, 5, generator=g)).softmax(1)
     y = torch.multinomial(sure.sqrt(), 1, generator=g)[:, 0]  # less certain than the probabilities say
-    praise = "positive if too sure of itself, negative if too modest, zero if its confidence can be taken at its word"
-    over = judge(lambda: f(sure.clone(), y.clone()), *_gap(sure, y), praise)
-    if not over.passed:
-        return over
     modest = (sure.log() / 8).softmax(1)
-    right, _ = _gap(modest, sure.argmax(1))
-    lost = {"right if too sure, but a classifier that is too modest has a negative value: no absolute value": -right}
-    return judge(lambda: f(modest, sure.argmax(1)), right, lost, praise)
+    negative, _ = _gap(modest, sure.argmax(1))
+    lost = {"right if too sure, but a classifier that is too modest has a negative value: no absolute value": -negative}
+    return first_failing(
+        "positive if too sure of itself, negative if too modest, zero if its confidence can be taken at its word",
+        lambda: judge(lambda: f(sure.clone(), y.clone()), *_gap(sure, y)),
+        lambda: judge(lambda: f(modest, sure.argmax(1)), negative, lost),
+    )
 
 
 def _gap(p: Tensor, y: Tensor) -> tuple[Tensor, dict[str, Tensor | list[Tensor]]]:

@@ -8,10 +8,13 @@ from torch import Tensor
 
 
 class Verdict:
-    """What a check found: `passed` is True, False, or None when the exercise has not been attempted."""
+    """What a check found: `passed` is True, False, or None when the exercise has not been attempted.
 
-    def __init__(self, passed: bool | None, message: str) -> None:
-        self.passed, self.message = passed, message
+    `recognised` is False where the check sees that the answer is wrong and knows no mistake that would make it so.
+    """
+
+    def __init__(self, passed: bool | None, message: str, recognised: bool = True) -> None:
+        self.passed, self.message, self.recognised = passed, message, recognised
 
     def __repr__(self) -> str:
         return {True: "✓ ", False: "✗ ", None: ""}[self.passed] + self.message
@@ -37,7 +40,7 @@ def numbers(got: Any, dtype: torch.dtype | None = torch.float64) -> tuple[Tensor
         return torch.empty(0), Verdict(False, message)
 
 
-def compare(got: Any, right: Any, wrong: dict[str, Any], praise: str, rtol: float) -> Verdict:
+def compare(got: Any, right: Any, wrong: dict[str, Any], praise: str = "right", *, rtol: float) -> Verdict:
     """Compare with the right answer, then with each wrong one that has a name; a list holds variants of one mistake."""
     got, verdict = numbers(got)
     if verdict:
@@ -48,8 +51,11 @@ def compare(got: Any, right: Any, wrong: dict[str, Any], praise: str, rtol: floa
         if any(close(got, value, rtol) for value in (values if isinstance(values, list) else [values])):
             return Verdict(False, diagnosis)
     right = torch.as_tensor(right)
-    return wrong_shape(got, right) or Verdict(
-        False, f"not the right numbers, off by up to {(got - right).abs().max():.3g}: compare with the equation"
+    if verdict := wrong_shape(got, right):
+        return verdict
+    most = (got - right).abs().max()
+    return Verdict(
+        False, f"not the right numbers, off by up to {most:.3g}: compare with the equation", recognised=False
     )
 
 
@@ -65,10 +71,19 @@ def rule_out(mistakes: dict[str, bool | Tensor]) -> Verdict | None:
     return next((Verdict(False, diagnosis) for diagnosis, made in mistakes.items() if made), None)
 
 
+def first_failing(praise: str, *stages: Callable[[], Verdict | None]) -> Verdict:
+    """The verdict of the first of these stages that fails, the later ones are not run; praise if none does."""
+    for stage in stages:
+        verdict = stage()
+        if verdict is not None and not verdict.passed:
+            return verdict
+    return Verdict(True, praise)
+
+
 def judge(answer: Callable[[], Any], *comparison: Any, rtol: float = 1e-4) -> Verdict:
     """Run the reader's function and `compare` what it returns with the right answer and the wrong ones."""
     got, verdict = attempt(answer)
-    return verdict or compare(got, *comparison, rtol)
+    return verdict or compare(got, *comparison, rtol=rtol)
 
 
 def close(got: Tensor, want: Any, rtol: float) -> bool:

@@ -1,14 +1,14 @@
-"""The committed tables of what takes longer than a notebook may: read by `table`, made by `write`, shown by `pivot`, `compare`."""
+"""Committed tables of what takes longer than a notebook may: read by `table`, made by `write`; and how to show them."""
 
+import math
 import platform
-from math import floor, log10
 from pathlib import Path
 
 import pandas as pd
 import torch
 
-from statesdiff.files import write_atomically
-from statesdiff.metrics import Interval, interval
+from statesdiff.files.atomic import write_atomically
+from statesdiff.intervals import Interval, interval
 
 FOLDER = Path(__file__).parent
 
@@ -28,15 +28,25 @@ def table(name: str) -> pd.DataFrame:
     return frame
 
 
+def trained(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a sweep that belong to networks."""
+    return frame[frame.network != "real"]
+
+
+def floor(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a sweep that are floors: real points, judged in the same way."""
+    return frame[frame.network == "real"]
+
+
 def write(frame: pd.DataFrame, path: Path, made_by: str) -> Path:
     """Write a sweep's table, five digits a number, under a comment: `made_by`, the versions, and what all rows share.
 
     Settings, the columns before the seed, that are the same in every trained row stand in that comment, not in the table.
     """
-    trained = frame[frame.network != "real"]
+    networks = trained(frame)
     settings = list(frame)[: list(frame).index("seed")]  # a measure may be constant too, yet differ from its floor
-    same = [c for c in settings if c not in ("data", "network") and trained[c].nunique(dropna=False) == 1]
-    shared = ", ".join(f"{c} {trained[c].iloc[0]}" for c in same if pd.notna(trained[c].iloc[0]))
+    same = [c for c in settings if c not in ("data", "network") and networks[c].nunique(dropna=False) == 1]
+    shared = ", ".join(f"{c} {networks[c].iloc[0]}" for c in same if pd.notna(networks[c].iloc[0]))
     versions = f"PyTorch {torch.__version__.split('+')[0]}, Python {platform.python_version()}"
     lines = [made_by, f"{versions}, {len(processors())} x {processors()[0]}", f"in every row: {shared}"]
     text = "".join(f"# {line}\n" for line in lines) + frame.drop(columns=same).to_csv(index=False, float_format="%.5g")
@@ -54,7 +64,7 @@ def pivot(
     names = _names(frame[columns])
     shown = frame.assign(setting=names.where(frame.network != "real", "floor"))
     if ours is not None:
-        shown = pd.concat([shown, ours[ours.network != "real"].assign(setting="ours")])
+        shown = pd.concat([shown, trained(ours).assign(setting="ours")])
     cells = shown.groupby([index, "setting"], sort=False)[value].apply(_mean_and_interval).unstack()
     return cells.rename_axis(index=None, columns=f"{value}, by {columns}")
 
@@ -67,14 +77,14 @@ def compare(
     A star marks a difference whose interval, at this level, does not hold zero. Raises ValueError if no row has the
     reference.
     """
-    trained = frame[frame.network != "real"]
-    trained = trained.assign(setting=_names(trained[columns]))
-    settings = list(dict.fromkeys(trained.setting))
+    rows = trained(frame)
+    rows = rows.assign(setting=_names(rows[columns]))
+    settings = list(dict.fromkeys(rows.setting))
     if reference not in settings:
         raise ValueError(f"reference must be one of {settings}, got {reference!r}")
-    by_seed = trained.pivot(index=[index, "seed"], columns="setting", values=value)[settings]
+    by_seed = rows.pivot(index=[index, "seed"], columns="setting", values=value)[settings]
     gaps = by_seed.sub(by_seed[reference], axis=0).drop(columns=reference)
-    cells = gaps.groupby(level=0).agg(lambda gap: _difference(gap, level)).loc[list(dict.fromkeys(trained[index]))]
+    cells = gaps.groupby(level=0).agg(lambda gap: _difference(gap, level)).loc[list(dict.fromkeys(rows[index]))]
     return cells.rename_axis(index=None, columns=f"{value}, less that of {reference}")
 
 
@@ -97,7 +107,7 @@ def _rounded(found: Interval, sign: str = "") -> str:
     # the half-width to two digits, the mean to as many decimals
     if not found.half_width > 0:
         return f"{found.mean:{sign}.3g} ± {found.half_width:.2g}"
-    decimals = max(0, 1 - floor(log10(found.half_width)))
+    decimals = max(0, 1 - math.floor(math.log10(found.half_width)))
     return f"{found.mean:{sign}.{decimals}f} ± {found.half_width:.{decimals}f}"
 
 

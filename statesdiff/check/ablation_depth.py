@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from statesdiff.check.verdict import Verdict, judge
+from statesdiff.check.verdict import Verdict, first_failing, judge
 
 
 def count_weights(f: Callable[[list[int]], int]) -> Verdict:
@@ -54,9 +54,14 @@ def width_for(f: Callable[[int, int, int, int], int]) -> Verdict:
             (depth - 1) * w**2 + (n_in + n_out + depth) * w + n_out for w in (int(exact), int(exact) + 1)
         ],
     }
-    praise = "as wide as the budget allows"
-    deep = judge(lambda: f(depth, budget, n_in, n_out), int(exact), wrong, praise)
-    if not deep.passed:
-        return deep
-    shallow = judge(lambda: f(1, 100, 3, 2), 16, {}, praise)
-    return shallow if shallow.passed else Verdict(False, f"right for depth {depth}, not for depth 1: {shallow.message}")
+
+    def shallow() -> Verdict:
+        verdict = judge(lambda: f(1, 100, 3, 2), 16, {})
+        message = f"right for depth {depth}, not for depth 1: {verdict.message}"
+        return verdict if verdict.passed else Verdict(False, message)
+
+    return first_failing(
+        "as wide as the budget allows",
+        lambda: judge(lambda: f(depth, budget, n_in, n_out), int(exact), wrong),
+        shallow,
+    )

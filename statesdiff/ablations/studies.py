@@ -6,21 +6,20 @@ from itertools import product
 
 from scipy.optimize import brentq
 
-from statesdiff.configs import Config
-from statesdiff.judging import Sampling
+from statesdiff.ablations.configs import Config, Sampling
 from statesdiff.schedule import SCHEDULES, NoiseSchedule
 
 FIVE_SETS = ("moons", "circles", "blobs", "manycircles", "helix")
-TIMES = (10, 50, 100, 150, 200, 500)
+T_VALUES = (10, 50, 100, 150, 200, 500)
 RANGES = ((1e-4, 0.02), (1e-3, 0.2), (1e-5, 0.002), (1e-5, 0.02), (1e-4, 0.2), (1e-5, 0.2))
-SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
+STRENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 EPOCHS = (1, 2, 5, 10, 20, 50, 100, 200)
 LINEAR = {"schedule": "linear", "beta_1": 1e-4, "beta_T": 0.02}
 # The second homework does not say which network three of its four tables are about. They print 126 for the helix in these
 # settings, and its table of depths 120, 103 and 90 for its three networks: so it is the smallest.
-SURFACE = Config(
+SURFACE_CONFIG = Config(
     data="sine",
-    scale="standard",
+    units="standard",
     T=50,
     schedule="linear",
     beta_1=1e-5,
@@ -31,7 +30,7 @@ SURFACE = Config(
 )
 SURFACES = ("sine", "helix")
 # The book's way on STATES, small enough to be trained a few hundred times.
-STATES = Config(
+STATES_CONFIG = Config(
     data="states",
     T=500,
     **LINEAR,
@@ -49,7 +48,7 @@ STATES = Config(
 def arrived(data: str, **changes) -> Config:
     """Where chapters 8 to 11 arrive: Fourier inputs, low-noise times, an annealed rate, T = 500 and beta_tilde."""
     ours = {"epochs": 400, "batch_size": 256, "lr": 4e-3, "samplings": (Sampling("beta_tilde"),)}
-    return replace(STATES, data=data, **ours | changes)
+    return replace(STATES_CONFIG, data=data, **ours | changes)
 
 
 @dataclass(frozen=True)
@@ -65,12 +64,14 @@ class Study:
 
 
 def timesteps() -> list[Config]:
-    return [Config(data=data, T=T, **LINEAR) for data, T in product(FIVE_SETS, TIMES)]
+    return [Config(data=data, T=T, **LINEAR) for data, T in product(FIVE_SETS, T_VALUES)]
 
 
 def timesteps_matched() -> list[Config]:
     both = (Sampling("beta"), Sampling("beta_tilde"))  # few steps have large betas, for which it matters
-    return [Config(data=data, T=T, schedule="linear_matched", samplings=both) for data, T in product(FIVE_SETS, TIMES)]
+    return [
+        Config(data=data, T=T, schedule="linear_matched", samplings=both) for data, T in product(FIVE_SETS, T_VALUES)
+    ]
 
 
 def sampling_steps() -> list[Config]:
@@ -78,7 +79,7 @@ def sampling_steps() -> list[Config]:
     ways = [Sampling("ddim", n, eta) for eta, n in product((0.0, 1.0), steps)]
     return [
         replace(c, samplings=(*ways, Sampling("beta"), Sampling("beta_tilde")))
-        for c in (STATES, Config(T=500, **LINEAR))
+        for c in (STATES_CONFIG, Config(T=500, **LINEAR))
     ]
 
 
@@ -110,7 +111,9 @@ def shapes(T: int = 200) -> list[Config]:
 
 def guided(sampler: str) -> tuple[Sampling, ...]:
     # The homework's w counts from the conditional network: scale = 1 + w. Both readings of its five numbers are run.
-    return tuple(Sampling(sampler, scale=scale, n=1200) for scale in sorted({*SCALES, *(1 + w for w in SCALES)}))
+    return tuple(
+        Sampling(sampler, guidance=scale, n=1200) for scale in sorted({*STRENGTHS, *(1 + w for w in STRENGTHS)})
+    )
 
 
 def guidance() -> list[Config]:
@@ -122,29 +125,29 @@ def guidance_best() -> list[Config]:
 
 
 def surface_epochs() -> list[Config]:
-    return [replace(SURFACE, data=data, epochs=epochs) for data, epochs in product(SURFACES, (100, 500, 1000))]
+    return [replace(SURFACE_CONFIG, data=data, epochs=epochs) for data, epochs in product(SURFACES, (100, 500, 1000))]
 
 
 def surface_depth() -> list[Config]:
     depths = ((64,), (64, 64), (64, 128, 128))
-    return [replace(SURFACE, data=data, hidden=hidden) for data, hidden in product(SURFACES, depths)]
+    return [replace(SURFACE_CONFIG, data=data, hidden=hidden) for data, hidden in product(SURFACES, depths)]
 
 
 def surface_timesteps() -> list[Config]:
-    return [replace(SURFACE, data=data, T=T) for data, T in product(SURFACES, (10, 50, 100, 150, 200))]
+    return [replace(SURFACE_CONFIG, data=data, T=T) for data, T in product(SURFACES, (10, 50, 100, 150, 200))]
 
 
 def surface_schedules() -> list[Config]:
-    ramps = [replace(SURFACE, schedule=name) for name in ("linear", "scaled_linear", "sigmoid")]
-    free = [replace(SURFACE, schedule=name, beta_1=None, beta_T=None) for name in ("cosine", "sech")]
+    ramps = [replace(SURFACE_CONFIG, schedule=name) for name in ("linear", "scaled_linear", "sigmoid")]
+    free = [replace(SURFACE_CONFIG, schedule=name, beta_1=None, beta_T=None) for name in ("cosine", "sech")]
     ranges = ((1.28e-2, 1e-3), (1.28e-2, 1e-5), (1.28e-1, 1e-6))
-    falling = [replace(SURFACE, beta_1=first, beta_T=last) for first, last in ranges]
+    falling = [replace(SURFACE_CONFIG, beta_1=first, beta_T=last) for first, last in ranges]
     return [replace(config, data=data) for data in SURFACES for config in ramps + free + falling]
 
 
 def epochs() -> list[Config]:
     rates = (("constant", 1e-3), ("one cycle", 2e-3))
-    return [replace(STATES, epochs=n, lr_schedule=rate, lr=lr) for (rate, lr), n in product(rates, EPOCHS)]
+    return [replace(STATES_CONFIG, epochs=n, lr_schedule=rate, lr=lr) for (rate, lr), n in product(rates, EPOCHS)]
 
 
 def memorisation() -> list[Config]:
@@ -152,7 +155,7 @@ def memorisation() -> list[Config]:
     sizes = (50, 200, 1000, 5000)
     shares = (0.01, 0.1, 1.0)
     return [
-        replace(STATES, n_train=n, epochs=200 * share * 5000 / n, lr_schedule="constant", lr=1e-3)
+        replace(STATES_CONFIG, n_train=n, epochs=200 * share * 5000 / n, lr_schedule="constant", lr=1e-3)
         for n, share in product(sizes, shares)
     ]
 
@@ -160,15 +163,15 @@ def memorisation() -> list[Config]:
 def depth() -> list[Config]:
     shapes = [(width,) * layers for layers, width in product((1, 2, 3, 4, 6), (16, 32, 64, 128))]
     return [
-        replace(STATES, epochs=60, network=network, hidden=hidden)
-        for network, hidden in product(("raw", "fourier"), shapes)
+        replace(STATES_CONFIG, epochs=60, network=network, hidden=hidden)
+        for network, hidden in product(("raw + skip", "fourier"), shapes)
     ]
 
 
 def activations() -> list[Config]:
     return [
-        replace(STATES, network=network, activation=activation)
-        for network, activation in product(("raw", "fourier"), ("relu", "silu"))
+        replace(STATES_CONFIG, network=network, activation=activation)
+        for network, activation in product(("raw + skip", "fourier"), ("relu", "silu"))
     ]
 
 
@@ -177,7 +180,7 @@ def best() -> list[Config]:
 
 
 def surface_best() -> list[Config]:
-    return [arrived(data, scale="standard") for data in SURFACES]
+    return [arrived(data, units="standard") for data in SURFACES]
 
 
 STUDIES = {

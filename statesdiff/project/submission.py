@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from statesdiff.tensor_file import leaves, read_tensors
+from statesdiff.files.tensors import leaves, read_tensors
 
 N = 5000  # points in a sample file
 CODE = ("code/uncond_gen.py", "code/cond_gen.py", "code/data.py", "code/classifier.py")

@@ -12,7 +12,7 @@ from statesdiff.recipes import RECIPES, train_recipe
 
 def train(recipe: str, loss_on_validation: Callable[[nn.Module], float]) -> tuple[nn.Module, Tensor]:
     """A trained network and its curves: step, mean training loss since the last row, loss on the validation points."""
-    total = STEPS or RECIPES[recipe].steps
+    total = STEPS or RECIPES[recipe].training.steps
     model, steps = train_recipe(recipe, training.x, schedule, training.y, steps=total)
     curves, recent = [], []
     for record in tqdm(steps, total=total, desc=recipe, unit="step", disable=None):

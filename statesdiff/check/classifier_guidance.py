@@ -6,9 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from statesdiff.check.verdict import Verdict, attempt, judge, rule_out
+from statesdiff.check.verdict import Verdict, attempt, first_failing, judge, rule_out
 from statesdiff.models import Classifier, init
 from statesdiff.rng import stream
+
+TOUCHED = "your function left a gradient on the caller's x_t: work on a copy, x_t.detach().requires_grad_()"
 
 
 @torch.enable_grad()
@@ -17,27 +19,36 @@ def class_gradient(f: Callable[..., Tensor]) -> Verdict:
     classifier, g = _small_classifier(), stream("check")
     x_t, t = torch.randn(30, 2, generator=g), torch.randint(1, 101, (30,), generator=g)
     given, now = x_t.clone(), torch.tensor(40)  # a sampler passes one time for all
-    verdict, left_off = _judge_gradient(f, classifier, given, t), not torch.is_grad_enabled()
-    if not verdict.passed:
-        return verdict
-    touched = "your function left a gradient on the caller's x_t: work on a copy, x_t.detach().requires_grad_()"
-    verdict = rule_out({touched: given.requires_grad}) or _judge_gradient(f, classifier, x_t.clone(), now)
-    if not verdict.passed:
-        return verdict
+
+    def one_time_for_all() -> Verdict:
+        return _judge_gradient(f, classifier, x_t.clone(), now)
+
+    all_times, left_off = _judge_gradient(f, classifier, given, t), not torch.is_grad_enabled()
+    verdict = first_failing(
+        "the direction in which class y becomes more probable",
+        lambda: all_times,
+        lambda: rule_out({TOUCHED: given.requires_grad}),
+        one_time_for_all,
+        lambda: _inside_a_sampler(one_time_for_all, left_off),
+    )
+    if verdict.passed and any(weight.grad is not None for weight in classifier.parameters()):
+        left = "backward() also left gradients in the network's weights, torch.autograd.grad leaves them alone"
+        return Verdict(True, f"{verdict.message}; {left}")
+    return verdict
+
+
+def _inside_a_sampler(check: Callable[[], Verdict], left_off: bool) -> Verdict | None:
     with torch.no_grad():
-        inside, left_on = _judge_gradient(f, classifier, x_t.clone(), now), torch.is_grad_enabled()
-    right_but = {
-        "right, but samplers run without gradients: wrap the computation in `with torch.enable_grad():`": (
-            not inside.passed
-        ),
-        "right, but it leaves gradients on, or off, for all that follows: `with torch.enable_grad():` ends by itself": (
-            left_on or left_off
-        ),
-    }
-    praise = "the direction in which class y becomes more probable"
-    if any(weight.grad is not None for weight in classifier.parameters()):
-        praise += "; backward() also left gradients in the network's weights, torch.autograd.grad leaves them alone"
-    return rule_out(right_but) or Verdict(True, praise)
+        inside, left_on = check(), torch.is_grad_enabled()
+    return rule_out(
+        {
+            "right, but samplers run without gradients: wrap the computation in `with torch.enable_grad():`": (
+                not inside.passed
+            ),
+            "right, but it leaves gradients on, or off, for all that follows: "
+            "`with torch.enable_grad():` ends by itself": left_on or left_off,
+        }
+    )
 
 
 def _small_classifier() -> Classifier:

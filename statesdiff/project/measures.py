@@ -1,4 +1,4 @@
-"""What a file of samples is worth: its score, the floor that real points reach, and what the score cannot see."""
+"""What a file of samples is worth: its NLL, the floor that real points reach, and what the NLL cannot see."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,12 +9,12 @@ from torch import Tensor
 
 from statesdiff.data import Dataset, outline_points, states
 from statesdiff.metrics import class_accuracy, coverage, mean_distance, nll
-from statesdiff.submission import CONDITIONAL, UNCONDITIONAL
+from statesdiff.project.submission import CONDITIONAL, UNCONDITIONAL
 
 PASS, CLEAN = 2.5, 2.3  # the rubric's cut, and the value below which the handout expects a program without bugs
 SAME = 1e-4  # two points are the same point: a hundredth of the distance between neighbours in the data
 
-# Where a warning begins. None of them costs points. The numbers in brackets are what honest solutions reach.
+# Where a warning begins. None of them costs marks. The numbers in brackets are what honest solutions reach.
 TOO_HIGH = 0.1  # NLL above its floor: noise of 0.12 about every point (0.02)
 TOO_LOW = -0.05  # NLL below its floor: five standard errors for 5,000 points, one state of five missing gives -0.07
 WRONG_CLASS = 0.95  # share in the class (0.98 and more)
@@ -82,13 +82,13 @@ class Reference:
     @cached_property
     def floors(self) -> dict[int | None, tuple[float, float, float]]:
         """NLL, mean distance and share of copies of the real points themselves, for each class and for all."""
-        score = {label: nll(self.points(label), self.data.x) for label in self.labels}
-        score[None] = np.average([*score.values()], weights=self.data.y.bincount())
+        floor = {label: nll(self.points(label), self.data.x) for label in self.labels}
+        floor[None] = np.average([*floor.values()], weights=self.data.y.bincount())
         found = {}
-        for label in score:
+        for label in floor:
             x = self.points(label)
             other = cKDTree(x).query(x, k=2)[0][:, 1]
-            found[label] = float(score[label]), float(other.mean()), float((other <= SAME).mean())
+            found[label] = float(floor[label]), float(other.mean()), float((other <= SAME).mean())
         return found
 
 
@@ -97,16 +97,16 @@ def measure(samples: Tensor, label: int | None, reference: Reference) -> Measure
     data, real = reference.data, reference.points(label)
     floor, distance_floor, copies_floor = reference.floors[label]
     covered = [coverage(samples, reference.target(y)) for y in (reference.labels if label is None else [label])]
-    score = nll(samples, data.x)
+    found = nll(samples, data.x)
     measures = Measures(
         file=(UNCONDITIONAL if label is None else CONDITIONAL[label]).split("/")[1],
         label=label,
         n=len(samples),
-        nll=score,
+        nll=found,
         floor=floor,
-        gap=score - floor,
-        below_2_5=score < PASS,
-        below_2_3=score < CLEAN,
+        gap=found - floor,
+        below_2_5=found < PASS,
+        below_2_3=found < CLEAN,
         class_accuracy=None if label is None else class_accuracy(samples, label, data),
         coverage=float(np.mean(covered)),
         distance=mean_distance(samples, real),

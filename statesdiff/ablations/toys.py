@@ -1,15 +1,19 @@
-"""Six toy data sets in two and three dimensions, their published split and scale, and fresh points in the same units."""
+"""Six toy data sets in two and three dimensions, and the points of a study: to train on, held out, and fresh."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
 from sklearn.datasets import make_circles, make_moons
 
-from statesdiff.data import Dataset
+from statesdiff.ablations.homework import N_EMD
+from statesdiff.data import Dataset, in_units, load_states, states
 from statesdiff.rng import stream
 
+FEWEST = 10 * N_EMD  # points in a data set of one's own: a tenth is held out
 PUBLISHED_SEED = 42  # the seed of the published sets, and of the sets that fix the units
 Arrays = tuple[np.ndarray, np.ndarray]  # x (N, D), y (N,)
 
@@ -87,25 +91,6 @@ def toy(name: str, n: int | None = None, seed: int = PUBLISHED_SEED) -> Dataset:
     return Dataset(torch.from_numpy(x).float(), torch.from_numpy(y).long(), names)
 
 
-def scaled(data: Dataset, how: str) -> Dataset:
-    """The data with each coordinate brought to [-1, 1] ("minmax") or to mean 0 and variance 1 ("standard").
-
-    What was taken away and divided by is kept as `mean` and `std` (D,), whichever the scale. Raises ValueError for
-    another `how` or a coordinate that does not vary.
-    """
-    x = data.x.double()
-    if how == "minmax":
-        low, high = x.amin(0), x.amax(0)
-        shift, width = (low + high) / 2, (high - low) / 2
-    elif how == "standard":
-        shift, width = x.mean(0), x.std(0, correction=0)
-    else:
-        raise ValueError(f'how must be "minmax" or "standard", got {how!r}')
-    if not (width > 0).all():
-        raise ValueError(f"the data cannot be scaled: the spreads of the coordinates are {width.tolist()}")
-    return replace(data, x=((x - shift) / width).float(), mean=shift, std=width)
-
-
 def split(data: Dataset, share: float = 0.9, seed: int = 0) -> tuple[Dataset, Dataset]:
     """A random `share` of the points to train on, and the rest held out.
 
@@ -120,29 +105,63 @@ def split(data: Dataset, share: float = 0.9, seed: int = 0) -> tuple[Dataset, Da
 
 
 @dataclass(frozen=True)
-class Toy:
-    """A toy set as the published tables use it: 90% to train on, 10% held out, in the units of the published set."""
+class Points:
+    """The points of one study: to train on, held out, and, where the distribution is known, fresh(n, seed)."""
 
     name: str
     train: Dataset
     held_out: Dataset
+    fresh: Callable[[int, int], Dataset] | None = None
 
-    def fresh(self, n: int, seed: int = 0) -> Dataset:
-        """`n` points that are in neither part, in the same units. Raises ValueError for n < 1 or seed < 0.
 
-        scikit-learn spaces its moons and circles evenly, so whole sets agree better than independent draws could, and a
-        floor taken from them would be too low. A tenth of a larger, shuffled set is close to independent.
-        """
+def toy_split(name: str, *, units: str = "minmax", seed: int = 0) -> Points:
+    """The published toy set `name`, brought to `units` as a whole, then split 90 to 10 by `seed`; `fresh` in the same units.
+
+    The units are "minmax" (the first course's five sets) or "standard" (the second course's: helix and sine). `fresh(n,
+    seed)` are n points in neither part. scikit-learn spaces its moons and circles evenly, so whole sets agree better than
+    independent draws could, and a floor taken from them would be too low: a tenth of a larger, shuffled set is close to
+    independent. Raises ValueError for a wrong name or units, `fresh` for n < 1 or seed < 0.
+    """
+    whole = in_units(toy(name), units)
+
+    def fresh(n: int, seed: int = 0) -> Dataset:
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"fresh needs an integer n >= 1, got {n!r}")
-        draw = toy(self.name, 10 * n, stream("fresh", seed).initial_seed())
-        x = (draw.x[:n].double() - self.train.mean) / self.train.std
-        return replace(self.train, x=x.float(), y=draw.y[:n])
+        draw = toy(name, 10 * n, stream("fresh", seed).initial_seed())
+        x = (draw.x[:n].double() - whole.shift) / whole.width
+        return replace(whole, x=x.float(), y=draw.y[:n])
+
+    return Points(name, *split(whole, seed=seed), fresh)
 
 
-def toy_split(name: str, *, scale: str = "minmax", seed: int = 0) -> Toy:
-    """The published set `name`, scaled as a whole, then split 90 to 10 by `seed`. ValueError for a wrong name or scale.
+def points(data: str, units: str = "minmax") -> Points:
+    """A toy set by its name, "states" (in its own units), or the points of a .npy, 90% to train on and 10% held out.
 
-    `scale` is "minmax" (the first course's five sets) or "standard" (the second course's: helix and sine).
+    Raises ValueError or FileNotFoundError for anything else, ValueError for fewer than FEWEST points: the tenth that is
+    held out would be too small for the earth mover's distance.
     """
-    return Toy(name, *split(scaled(toy(name), scale), seed=seed))
+    if not isinstance(data, str):
+        raise ValueError(f"data must be a name or the path of a .npy, as text; got {data!r}")
+    path = Path(data)
+    changed = path.stat().st_mtime_ns if path.suffix == ".npy" and path.is_file() else 0
+    return _points(data, units, changed)
+
+
+@cache
+def _points(data: str, units: str, changed: int) -> Points:
+    if data in TOYS:
+        return toy_split(data, units=units)
+    if data == "states":
+        train, held_out = _mixed(states(), 5000), _mixed(states(seed=1), 5000)
+        return Points(data, train, held_out, lambda n, seed: _mixed(states(-(-n // 5), seed=2 + seed), n))
+    if not data.endswith(".npy"):
+        raise ValueError(f"data must be one of {', '.join(TOYS)}, states, or the path of a .npy; got {data!r}")
+    own = load_states(data, names=("all",))
+    if len(own) < FEWEST:
+        raise ValueError(f"{data}: needs at least {FEWEST} points, has {len(own)}")
+    return Points(Path(data).stem, *split(in_units(own, units)))
+
+
+def _mixed(data: Dataset, n: int) -> Dataset:
+    order = torch.randperm(len(data), generator=stream("mix", len(data)))[:n]
+    return Dataset(data.x[order], data.y[order])

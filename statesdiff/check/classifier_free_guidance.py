@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from statesdiff.check.verdict import Verdict, attempt, judge, numbers, rule_out, wrong_shape
+from statesdiff.check.verdict import Verdict, attempt, first_failing, judge, numbers, rule_out, wrong_shape
 from statesdiff.rng import stream
 
 
@@ -19,17 +19,28 @@ def drop_labels(f: Callable[..., Tensor]) -> Verdict:
     if verdict:
         return verdict
     labels, verdict = numbers(got, dtype=None)
-    verdict = verdict or wrong_shape(labels, y) or rule_out(_wrong_labels(labels, y, p_uncond))
     if verdict:
         return verdict
-    unused = torch.equal(g.get_state(), start) or not torch.equal(torch.get_rng_state(), elsewhere)
-    again = numbers(attempt(lambda: f(y.clone(), p_uncond, stream("check", 1)))[0], dtype=None)[0]
-    mistakes = {
-        "the caller's y was changed in place: work on a copy, y.clone(), or use torch.where": not given.equal(y),
-        "the generator was not used: pass generator=generator to torch.rand": unused,
-        "two calls with equal generators differ: draw from the generator alone": not again.equal(labels),
-    }
-    return rule_out(mistakes) or Verdict(True, "one network will learn both, with the label and without")
+
+    def randomness() -> Verdict | None:
+        unused = torch.equal(g.get_state(), start) or not torch.equal(torch.get_rng_state(), elsewhere)
+        again = numbers(attempt(lambda: f(y.clone(), p_uncond, stream("check", 1)))[0], dtype=None)[0]
+        return rule_out(
+            {
+                "the caller's y was changed in place: work on a copy, y.clone(), or use torch.where": not given.equal(
+                    y
+                ),
+                "the generator was not used: pass generator=generator to torch.rand": unused,
+                "two calls with equal generators differ: draw from the generator alone": not again.equal(labels),
+            }
+        )
+
+    return first_failing(
+        "one network will learn both, with the label and without",
+        lambda: wrong_shape(labels, y),
+        lambda: rule_out(_wrong_labels(labels, y, p_uncond)),
+        randomness,
+    )
 
 
 def _wrong_labels(labels: Tensor, y: Tensor, p_uncond: float) -> dict[str, bool | Tensor]:

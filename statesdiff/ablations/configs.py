@@ -1,33 +1,54 @@
 """What an ablation varies: the data, the schedule, the network, its training and the sampling, as one frozen record."""
 
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from math import inf
 from typing import Any
 
-from statesdiff import judging, training
-from statesdiff.ensemble import Job
-from statesdiff.judging import Sampling, is_number
-from statesdiff.models import FREQUENCIES, Denoiser, SinusoidalDenoiser, init
-from statesdiff.rng import stream
-from statesdiff.schedule import SCHEDULES, NoiseSchedule
+from torch import Tensor, nn
 
+from statesdiff.ablations.ensemble import Job
+from statesdiff.ablations.homework import N_EMD, HomeworkDenoiser
+from statesdiff.ablations.toys import points
+from statesdiff.data import UNITS
+from statesdiff.guidance import ClassifierFreeGuidance
+from statesdiff.models import Denoiser, init
+from statesdiff.rng import randn, stream
+from statesdiff.samplers import ddim, ddpm, last
+from statesdiff.schedule import SCHEDULES, NoiseSchedule
+from statesdiff.training import (
+    Training,
+    adam,
+    adam_w,
+    constant,
+    cosine_decay,
+    every_point_once,
+    low_noise_t,
+    one_cycle,
+    uniform_t,
+)
+
+SAMPLERS = ("beta", "beta_tilde", "ddim")
 NETWORKS = {
-    "raw": lambda **shape: Denoiser(skip=True, **shape),  # x_t and t_bar; otherwise the same as fourier
-    "fourier": lambda **shape: Denoiser(x_frequencies=FREQUENCIES[0], t_frequencies=FREQUENCIES[1], skip=True, **shape),
-    "sinusoidal": lambda **shape: SinusoidalDenoiser(project=0, **shape),
-    "homework": SinusoidalDenoiser,  # the toy-set homework's: a linear layer of 128 comes first
+    "raw": Denoiser,  # x_t and t_bar, as in the book's plain recipe
+    "raw + skip": partial(
+        Denoiser, skip=True
+    ),  # the same with the skip connection: differs from fourier in the inputs alone
+    "fourier": Denoiser.fourier,
+    "sinusoidal": partial(HomeworkDenoiser, project=0),
+    "homework": HomeworkDenoiser,  # a linear layer of 128 comes first
 }
-TIMES = {"uniform": training.uniform_t, "low noise": training.low_noise_t}
-RATES = {"constant": training.constant, "one cycle": training.one_cycle, "cosine": training.cosine_decay}
-OPTIMISERS = {"adam": training.adam, "adamw": training.adam_w}
+TIME_DRAWS = {"uniform": uniform_t, "low noise": low_noise_t}
+RATES = {"constant": constant, "one cycle": one_cycle, "cosine": cosine_decay}
+OPTIMISERS = {"adam": adam, "adamw": adam_w}
 CHOICES = {
     "schedule": SCHEDULES,
-    "scale": ("minmax", "standard"),
+    "units": UNITS,
     "network": NETWORKS,
     "activation": ("relu", "silu"),
     "lr_schedule": RATES,
     "optimiser": OPTIMISERS,
-    "draw_t": TIMES,
+    "draw_t": TIME_DRAWS,
 }
 # name: (whole or any number, upper end, None allowed); all are above 0
 NUMBERS = {
@@ -42,18 +63,59 @@ NUMBERS = {
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How n samples are drawn: ancestrally with variance "beta" or "beta_tilde", or by "ddim" in `steps` steps with `eta`.
+
+    With `guidance`, by classifier-free guidance to labels drawn in the proportions of the data; 0 is unconditional, 1
+    conditional. Raises ValueError for anything else.
+    """
+
+    sampler: str = "beta"
+    steps: int | None = None
+    eta: float = 0.0
+    guidance: float | None = None
+    n: int = 2000
+
+    def check(self, T: int, labelled: bool) -> None:
+        """Raise ValueError, naming the field, if a network of T times, trained with labels or without, cannot do this."""
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}; got {self.sampler!r}")
+        if self.sampler == "ddim":
+            if not (is_number(self.steps, int) and 1 <= self.steps <= T):
+                raise ValueError(f"steps must be a whole number in 1..{T} for ddim, got {self.steps!r}")
+        elif self.steps is not None or self.eta != 0:
+            raise ValueError(f"steps and eta are for ddim, not {self.sampler!r}; got {self.steps!r} and {self.eta!r}")
+        if not (is_number(self.n, int) and self.n >= 4 * N_EMD and is_number(self.eta) and 0 <= self.eta <= 1):
+            needed = f"n must be a whole number >= {4 * N_EMD} and eta lie in [0, 1]"
+            raise ValueError(f"{needed}, got {self.n!r} and {self.eta!r}")
+        if self.guidance is not None and not (is_number(self.guidance) and abs(self.guidance) < inf):
+            raise ValueError(f"guidance must be a finite number or None, got {self.guidance!r}")
+        if self.guidance is not None and not labelled:
+            raise ValueError(f"guidance = {self.guidance} needs a network trained with labels: labelled=True")
+
+    def draw(self, model: nn.Module, schedule: NoiseSchedule, y: Tensor, seed: int) -> Tensor:
+        """n samples, (n, D); y (n,) are the labels to guide to. Raises FloatingPointError if they explode."""
+        generator = stream("sample", seed)
+        predictor = model if self.guidance is None else ClassifierFreeGuidance(model, y, self.guidance)
+        x_T = randn(self.n, model.D, generator=generator)
+        if self.sampler == "ddim":
+            return last(ddim(predictor, schedule, x_T, steps=self.steps, eta=self.eta, generator=generator))
+        return last(ddpm(predictor, schedule, x_T, variance=self.sampler, generator=generator))
+
+
+@dataclass(frozen=True)
 class Config:
     """One denoiser to train and how to judge it; the defaults are the toy-set homework's.
 
-    data: a toy set's name, "states", or the path of a .npy of points (N, D), brought to `scale`: "minmax", [-1, 1] in each
-    coordinate, or "standard". n_train keeps the first so many training points. schedule: one of SCHEDULES; beta_1 and
-    beta_T, left out, are its own. network: one of NETWORKS, with `hidden` layers. `epochs` passes over the training
+    data: a toy set's name, "states", or the path of a .npy of points (N, D), brought to `units`, "minmax" or "standard".
+    n_train keeps the first so many training points. schedule: one of SCHEDULES; beta_1 and beta_T, left out, are its own.
+    network: one of NETWORKS, with `hidden` layers. `epochs` passes over the training
     points. With `labelled`, labels are learnt, a fifth of them dropped. `samplings`: each gives a row of the table.
     Raises ValueError, naming the field, for what cannot be trained; FileNotFoundError for missing data.
     """
 
     data: str = "moons"
-    scale: str = "minmax"
+    units: str = "minmax"
     n_train: int | None = None
     schedule: str = "linear"
     T: int = 200
@@ -87,7 +149,7 @@ class Config:
             raise ValueError(f"labelled must be True or False, got {self.labelled!r}")
         for sampling in self.samplings:
             sampling.check(self.T, self.labelled)
-        known, _ = judging.points(self.data, self.scale), self.noise
+        known, _ = points(self.data, self.units), self.noise
         if self.labelled and len(known.train.names) < 2:
             raise ValueError(f"labelled needs classes, {self.data} has one")
 
@@ -122,12 +184,25 @@ class Config:
     @property
     def steps(self) -> int:
         """How many updates the epochs make."""
-        n = len(judging.points(self.data, self.scale).train)
+        n = len(points(self.data, self.units).train)
         return max(1, round(self.epochs * min(n, self.n_train or n) / self.batch_size))
+
+    @property
+    def training(self) -> Training:
+        """How the network is trained."""
+        return Training(
+            self.steps,
+            self.batch_size,
+            self.lr,
+            RATES[self.lr_schedule],
+            OPTIMISERS[self.optimiser],
+            TIME_DRAWS[self.draw_t],
+            every_point_once,
+        )
 
     def job(self, seed: int) -> Job:
         """What `train_ensemble` needs, with weights and random numbers that depend on `seed` alone."""
-        train = judging.points(self.data, self.scale).train
+        train = points(self.data, self.units).train
         x_0, y = train.x[: self.n_train], train.y[: self.n_train]
         model = init(
             NETWORKS[self.network],
@@ -138,19 +213,7 @@ class Config:
             n_classes=len(train.names) if self.labelled else 0,
             generator=stream("init", seed),
         )
-        return Job(
-            model,
-            x_0,
-            self.noise,
-            y if self.labelled else None,
-            steps=self.steps,
-            batch_size=self.batch_size,
-            lr=self.lr,
-            draw_t=TIMES[self.draw_t],
-            lr_schedule=RATES[self.lr_schedule],
-            optimiser=OPTIMISERS[self.optimiser],
-            generator=stream("train", seed),
-        )
+        return Job(model, x_0, self.noise, y if self.labelled else None, self.training, stream("train", seed))
 
     def row(self, sampling: Sampling) -> dict[str, Any]:
         """The fields that a table shows, those of the sampling included; lists as text."""
@@ -160,7 +223,7 @@ class Config:
             "sampler": sampling.sampler,
             "sampling_steps": sampling.steps or self.T,
             "eta": sampling.eta,
-            "guidance": sampling.scale,
+            "guidance": sampling.guidance,
             "n": sampling.n,
         }
 
@@ -173,3 +236,8 @@ def _known(kind: type, given: Any) -> dict[str, Any]:
     if unknown := [name for name in given if name not in known]:
         raise ValueError(f"unknown: {', '.join(map(str, unknown))}; a {kind.__name__} has {', '.join(known)}")
     return given
+
+
+def is_number(value: object, kind: type = float) -> bool:
+    """Whether the value is a whole number (`int`) or any number (`float`); True and False are neither, nor is text."""
+    return isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)

@@ -15,11 +15,11 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from statesdiff import judging
-from statesdiff.configs import Config
-from statesdiff.ensemble import memory, train_ensemble
-from statesdiff.files import write_atomically
-from statesdiff.judging import is_number
+from statesdiff.ablations import judging
+from statesdiff.ablations.configs import Config, is_number
+from statesdiff.ablations.ensemble import memory, train_ensemble
+from statesdiff.ablations.toys import points
+from statesdiff.files.atomic import write_atomically
 from statesdiff.training import denormals_flushed
 
 TOGETHER = 16  # networks in one ensemble: more of them gain nothing on a processor (benchmarks/ensemble.py)
@@ -43,7 +43,7 @@ def sweep(
     otherwise `workers` threads, each on one core (left out: all cores). Rows come in the order of the configurations, the
     floors, real points judged in the same way, last, as network "real". `.attrs["memory"]` bounds, in bytes, what the
     ensembles hold at once; `.attrs["trained"]` counts the runs that were not in `folder`. The measures are those of
-    `judging.judge`; a network that diverged has NaN for them.
+    `judging.evaluate`; a network that diverged has NaN for them.
     Raises ValueError or FileNotFoundError for a bad configuration, before anything is trained.
     """
     configs = [config if isinstance(config, Config) else Config.of(config) for config in configs]
@@ -85,10 +85,10 @@ def grouped(runs: Sequence[Run], threads: int = 1) -> list[list[Run]]:
     by_shape: dict[tuple, list[Run]] = {}
     for config, seed in runs:
         by_shape.setdefault(shape_of[config], []).append((config, seed))
-    chunks = []
+    chunks, most = [], min(TOGETHER, -(-len(runs) // threads) or 1)
     for same in by_shape.values():
         same.sort(key=updates)
-        size = min(TOGETHER, -(-len(same) // threads))
+        size = -(-len(same) // -(-len(same) // most))  # no more chunks than needed, of like size
         chunks += [same[i : i + size] for i in range(0, len(same), size)]
     return sorted(chunks, key=lambda chunk: -sum(map(updates, chunk)))
 
@@ -110,7 +110,7 @@ def work_off(chunks: list[list[Run]], store: "Store", bar: tqdm, client: Any, th
 
     executor: Executor = client.get_executor(pure=False) if client else ThreadPoolExecutor(threads)
     with one_thread_each(), executor:
-        chunk_of = {executor.submit(train_and_judge, chunk, None if client else tick): chunk for chunk in chunks}
+        chunk_of = {executor.submit(train_and_evaluate, chunk, None if client else tick): chunk for chunk in chunks}
         try:
             for future in as_completed(list(chunk_of)):
                 keep(future)
@@ -122,7 +122,7 @@ def work_off(chunks: list[list[Run]], store: "Store", bar: tqdm, client: Any, th
             raise
 
 
-def train_and_judge(chunk: list[Run], tick: Callable[[int], None] | None = None) -> list[list[dict]]:
+def train_and_evaluate(chunk: list[Run], tick: Callable[[int], None] | None = None) -> list[list[dict]]:
     """Train the runs of one chunk together and judge each: for each run its rows. `tick` hears of every update."""
     jobs = [config.job(seed) for config, seed in chunk]
     recent: list[list[float]] = [[] for _ in jobs]
@@ -140,8 +140,10 @@ def train_and_judge(chunk: list[Run], tick: Callable[[int], None] | None = None)
         if tick is not None:
             tick(0)  # judging takes seconds: a sweep that was stopped need not wait for all
         about = {"seed": seed, "steps": config.steps, "loss": sum(last) / len(last)}
-        known = judging.points(config.data, config.scale)
-        found = [judging.judged(job.model, job.schedule, s, known, job.x_0, seed) for s in config.samplings]
+        known = points(config.data, config.units)
+        found = [
+            judging.sample_and_evaluate(job.model, job.schedule, s, known, job.x_0, seed) for s in config.samplings
+        ]
         results.append([config.row(s) | about | f for s, f in zip(config.samplings, found, strict=True)])
     return results
 
@@ -151,11 +153,11 @@ def floor_rows(configs: Sequence[Config], seeds: Sequence[int]) -> list[dict]:
     wanted = {}
     for config in configs:
         for s in config.samplings:
-            wanted.setdefault((config.data, config.scale, s.n, s.scale is not None), s)
+            wanted.setdefault((config.data, config.units, s.n, s.guidance is not None), s)
     return [
-        {"data": data, "scale": scale, "network": "real", "n": n, "seed": seed}
-        | judging.floor(judging.points(data, scale), sampling, seed)
-        for (data, scale, n, _), sampling in wanted.items()
+        {"data": data, "units": units, "network": "real", "n": n, "seed": seed}
+        | judging.floor(points(data, units), sampling, seed)
+        for (data, units, n, _), sampling in wanted.items()
         for seed in seeds
     ]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from statesdiff.check.verdict import Verdict, judge
+from statesdiff.check.verdict import Verdict, first_failing, judge
 from statesdiff.rng import stream
 
 
@@ -23,14 +23,14 @@ def count_updates(f: Callable[[int, int, int], int]) -> Verdict:
         "these are the points that are shown: divide by the batch size": epochs * n,
         "this is the number of epochs: each of them makes many updates": epochs,
     }
-    first = judge(lambda: f(epochs, n, batch_size), epochs * -(-n // batch_size), wrong, "", rtol=1e-5)
-    if not first.passed:
-        return first
-    wrong = {
+    one_too_many = {
         "a batch too many in each epoch: when n is a multiple of the batch size, nothing is left over": epochs * 17
     }
-    praise = "the unit of work is the update, not the epoch"
-    return judge(lambda: f(epochs, 1024, batch_size), epochs * 16, wrong, praise, rtol=1e-5)
+    return first_failing(
+        "the unit of work is the update, not the epoch",
+        lambda: judge(lambda: f(epochs, n, batch_size), epochs * -(-n // batch_size), wrong, rtol=1e-5),
+        lambda: judge(lambda: f(epochs, 1024, batch_size), epochs * 16, one_too_many, rtol=1e-5),
+    )
 
 
 def power(f: Callable[[Tensor, Tensor, float], float]) -> Verdict:

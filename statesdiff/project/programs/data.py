@@ -23,7 +23,7 @@ schedule = NoiseSchedule.linear(T=500, beta_1=1e-4, beta_T=0.02)
 def noisy_validation(recipe: str) -> tuple[Tensor, Tensor, Tensor]:
     """The validation points x_t, with times t drawn as the recipe draws them in training, and the noise eps in them."""
     generator = stream("validation")
-    t = RECIPES[recipe].draw_t(schedule.T, len(validation), generator)
+    t = RECIPES[recipe].training.draw_t(schedule.T, len(validation), generator)
     eps = randn(*validation.x.shape, generator=generator)
     alpha_bar = schedule.alpha_bar.float()[t][:, None]
     return alpha_bar.sqrt() * validation.x + (1 - alpha_bar).sqrt() * eps, t, eps

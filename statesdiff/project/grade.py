@@ -1,4 +1,4 @@
-"""Grading the course project: the rubric's points, and next to them what its score, the NLL, cannot see."""
+"""Grading the course project: the rubric's marks, and next to them what its measure, the NLL, cannot see."""
 
 import json
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from statesdiff.measures import PASS, Measures, Reference, measure
-from statesdiff.submission import (
+from statesdiff.project.measures import PASS, Measures, Reference, measure
+from statesdiff.project.submission import (
     CHECKPOINTS,
     CODE,
     CONDITIONAL,
@@ -27,7 +27,7 @@ from statesdiff.submission import (
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the rubric: points got (None: open, for a person to give) of those possible, and why."""
+    """A line of the rubric: marks got (None: open, for a person to give) of those possible, and why."""
 
     item: str
     got: float | None
@@ -47,8 +47,8 @@ class Grade:
     hint: str = ""
 
     @cached_property
-    def points(self) -> dict[str, float]:
-        """Points got and possible without a person, and those that are left for one."""
+    def marks(self) -> dict[str, float]:
+        """Marks got and possible without a person, and those that are left for one."""
         automatic = [line for line in self.rubric if line.got is not None]
         return {
             "got": sum(line.got for line in automatic),
@@ -57,16 +57,16 @@ class Grade:
         }
 
     def to_json(self) -> str:
-        """The whole grade, as one JSON object; `points`, `rubric` and `samples` are what a table of a class needs."""
-        return json.dumps({**asdict(self), "points": self.points}, indent=2, allow_nan=False)
+        """The whole grade, as one JSON object; `marks`, `rubric` and `samples` are what a table of a class needs."""
+        return json.dumps({**asdict(self), "marks": self.marks}, indent=2, allow_nan=False)
 
     def __str__(self) -> str:
-        points = self.points
+        marks = self.marks
         lines = [f"{self.folder}, graded against {self.data}", *([self.hint] if self.hint else []), ""]
         for line in self.rubric:
-            lines.append(f"{line.item:<44}{_points(line.got):>4} / {line.possible:<4g}{line.message}")
-        total = f"{_points(points['got']):>4} / {points['possible']:g}"
-        lines += [f"{'without the points by hand':<44}{total}, and {points['open']:g} by hand", ""]
+            lines.append(f"{line.item:<44}{_marks(line.got):>4} / {line.possible:<4g}{line.message}")
+        total = f"{_marks(marks['got']):>4} / {marks['possible']:g}"
+        lines += [f"{'without the marks by hand':<44}{total}, and {marks['open']:g} by hand", ""]
         lines += [f"{stem:<26}{message}" for stem, message in self.checkpoints.items()]
         if self.samples:
             lines += ["", _table(self.samples)]
@@ -83,15 +83,15 @@ def grade(folder: Path | str, reference: Reference | None = None) -> Grade:
     rubric.append(Line("what the report contains", None, 15, "by hand"))
     measured = []
     for label, name in zip((None, *reference.labels), (UNCONDITIONAL, *CONDITIONAL), strict=True):
-        points = 10 if label is None else 5
+        possible = 10 if label is None else 5
         try:
             measures = measure(read_samples(folder, name), label, reference)
         except Exception as error:
-            rubric.append(Line(name, 0, points, _reason(error)))
+            rubric.append(Line(name, 0, possible, _reason(error)))
         else:
             measured.append(measures)
             verdict = f"NLL {measures.nll:.3f}, {'below' if measures.below_2_5 else 'not below'} {PASS}"
-            rubric.append(Line(name, points * measures.below_2_5, points, verdict))
+            rubric.append(Line(name, possible * measures.below_2_5, possible, verdict))
     checkpoints = {
         stem: _line(stem, 0, lambda stem=stem: check_checkpoint(folder, stem)).message for stem in CHECKPOINTS
     }
@@ -108,11 +108,11 @@ def _line(item: str, possible: float, check: Callable[[], str]) -> Line:
 
 
 def _reason(error: Exception) -> str:
-    """Why a file gets no points: the reader's own words, and for what no reader foresaw, the name of the error."""
+    """Why a file gets no marks: the reader's own words, and for what no reader foresaw, the name of the error."""
     return clean(str(error)) if isinstance(error, ValueError) else f"cannot be checked ({type(error).__name__})"
 
 
-def _points(got: float | None) -> str:
+def _marks(got: float | None) -> str:
     return "-" if got is None else f"{got:g}"
 
 

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from statesdiff.submission import FOLDERS
+from statesdiff.project.submission import FOLDERS
 
-PROGRAMS = Path(__file__).with_name("project_code")
+PROGRAMS = Path(__file__).with_name("programs")
 ORDER = ("uncond_gen.py", "classifier.py", "cond_gen.py", "report.py")
 
 

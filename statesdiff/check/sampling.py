@@ -1,0 +1,83 @@
+"""Self-checks of chapter 4: one step of ancestral sampling, and one of the deterministic sampler."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from statesdiff.check.verdict import Verdict, first_failing, judge
+from statesdiff.rng import stream
+from statesdiff.samplers import ddim, posterior
+from statesdiff.schedule import NoiseSchedule
+
+
+def ddpm_step(f: Callable[..., Tensor]) -> Verdict:
+    """f(schedule, x_t (B, D), t, eps_hat (B, D), z (B, D)) -> x_{t-1} with sigma_t^2 = beta_t, and no noise at t = 1."""
+    schedule, g = NoiseSchedule.linear(T=50, beta_1=0.01, beta_T=0.3), stream("check")
+    x, eps_hat, z = (torch.randn(50, 2, generator=g) for _ in range(3))
+
+    def step(t: int, **change: Any) -> Tensor:
+        beta, ab = schedule.beta[t], schedule.alpha_bar[t]
+        v = {"rescale": (1 - beta).sqrt(), "noise": (1 - ab).sqrt(), "sigma": beta.sqrt() * (t > 1)} | change
+        return ((x - beta / v["noise"] * eps_hat) / v["rescale"] + v["sigma"] * z).float()
+
+    b, a = schedule.beta[20], schedule.alpha_bar[20]
+    tilde = posterior(schedule, x, x, 20)[1]
+    wrong = {
+        "z is added with no factor, as in the misprint: it must be sigma_t z, sigma_t = sqrt(beta_t)": step(
+            20, sigma=1.0
+        ),
+        "z is scaled by the variance beta_t: sigma_t is its square root": step(20, sigma=b),
+        "no noise is added: before the last step sigma_t z belongs there": step(20, sigma=0.0),
+        "this is the posterior variance beta_tilde, also a fair choice, but here sigma_t^2 = beta_t": step(
+            20, sigma=tilde.sqrt()
+        ),
+        "you divided by sqrt(alpha_bar_t): a single step undoes only sqrt(alpha_t)": step(20, rescale=a.sqrt()),
+        "a square root is missing: divide by sqrt(alpha_t)": step(20, rescale=1 - b),
+        "a square root is missing: eps_hat is divided by sqrt(1 - alpha_bar_t)": step(20, noise=1 - a),
+        "off by one: 1 - alpha_bar belongs to t, not to t - 1": step(20, noise=(1 - schedule.alpha_bar[19]).sqrt()),
+        "eps_hat needs the factor beta_t / sqrt(1 - alpha_bar_t)": step(20, noise=b),
+    }
+    noisy_end = {
+        "noise at the last step: at t = 1 there must be none, or the result stays noisy": step(
+            1, sigma=schedule.beta[1].sqrt()
+        )
+    }
+    return first_failing(
+        "one step of ancestral sampling, silent at the end",
+        lambda: judge(lambda: f(schedule, x, 20, eps_hat, z), step(20), wrong, rtol=1e-3),
+        lambda: judge(lambda: f(schedule, x, 1, eps_hat, z), step(1), noisy_end, rtol=1e-3),
+    )
+
+
+def ddim_step(f: Callable[..., Tensor]) -> Verdict:
+    """f(schedule, x_t (B, D), t, s, eps_hat (B, D)) -> x at the earlier time s < t, deterministic."""
+    schedule, g = NoiseSchedule.linear(T=100), stream("check")
+    x, eps_hat = torch.randn(50, 2, generator=g), torch.randn(50, 2, generator=g)
+    t, s = 60, 40
+    a, b = schedule.alpha_bar[t].float(), schedule.alpha_bar[s].float()
+    x_0_hat = schedule.predict_x_0(x, t, eps_hat)
+    right = list(ddim(lambda x, t: eps_hat, schedule, x, steps=[t, s, 0]))[1]
+    wrong = {
+        "this is the predicted x_0: it still has to be noised to time s": x_0_hat,
+        "square roots are missing when noising to time s": b * x_0_hat + (1 - b) * eps_hat,
+        "you came back to x_t: use alpha_bar_s for the way back": x,
+        "off by one: this noises to s - 1": schedule.q_sample(x_0_hat, s - 1, eps_hat),
+        "off by one: this noises to s + 1": schedule.q_sample(x_0_hat, s + 1, eps_hat),
+        "the predicted noise is not put back: add sqrt(1 - alpha_bar_s) eps_hat": b.sqrt() * x_0_hat,
+        "the sign of the noise is wrong": b.sqrt() * x_0_hat - (1 - b).sqrt() * eps_hat,
+        "1 - alpha_bar belongs to s on the way back, not to t": b.sqrt() * x_0_hat + (1 - a).sqrt() * eps_hat,
+    }
+    calls: list[Any] = []
+
+    def answer() -> Any:
+        calls.append(f(schedule, x, t, s, eps_hat))
+        return calls[-1]
+
+    verdict = judge(answer, right, wrong, "there and back: to x_0, then to time s", rtol=1e-3)
+    if not verdict.recognised and not torch.allclose(
+        torch.as_tensor(answer()), torch.as_tensor(calls[0]), equal_nan=True
+    ):
+        return Verdict(False, "two calls differ: fresh noise has been added, and this step has none")
+    return verdict

@@ -1,0 +1,81 @@
+"""Reading other people's files of points, `.pt`, `.npy` or `.npz`; nothing in them is unpickled."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from statesdiff.files.tensors import read_tensors
+
+
+def read_points(path: str | os.PathLike, n_classes: int) -> tuple[Tensor, Tensor]:
+    """The points x (N, D) float32 and labels y (N,) int64, 0 where there are none, that a file holds.
+
+    A `.pt` or `.npz` has the keys "data" and "labels", a `.npy` the points alone. Raises FileNotFoundError for a missing
+    file and ValueError, saying what is wrong, for anything else, labels outside 0..n_classes-1 included.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no data file at {path}")
+    readers = {".pt": _read_pt, ".npy": _read_npy, ".npz": _read_npz}
+    if path.suffix not in readers:
+        raise ValueError(f"{path}: cannot read {path.suffix or 'a file without suffix'}; give a .pt, .npy or .npz file")
+    return _checked(path, *readers[path.suffix](path), n_classes)
+
+
+def _read_pt(path: Path) -> tuple:
+    try:
+        content = read_tensors(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: not a file of plain tensors, refused to read it ({error})") from error
+    return _by_key(path, content)
+
+
+def _read_npy(path: Path) -> tuple:
+    try:
+        # mapped first: a header that promises more than the file holds is refused before any memory is taken
+        return np.array(np.lib.format.open_memmap(path, mode="r")), None
+    except Exception as error:
+        raise ValueError(f"{path}: not a plain NumPy array, refused to read it ({error})") from error
+
+
+def _read_npz(path: Path) -> tuple:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            content = dict(archive)
+    except Exception as error:
+        raise ValueError(f"{path}: not an archive of plain NumPy arrays, refused to read it ({error})") from error
+    return _by_key(path, content)
+
+
+def _by_key(path: Path, content: object) -> tuple:
+    if not isinstance(content, dict) or "data" not in content:
+        found = sorted(map(str, content)) if isinstance(content, dict) else type(content).__name__
+        raise ValueError(f"{path}: expected the keys 'data' and 'labels', found {found}")
+    return content["data"], content.get("labels")
+
+
+def _plain(values: object) -> Tensor:
+    if not isinstance(values, Tensor | np.ndarray):
+        raise TypeError(f"not an array but {type(values).__name__}")
+    return torch.as_tensor(values)
+
+
+def _checked(path: Path, x: object, y: object, n_classes: int) -> tuple[Tensor, Tensor]:
+    try:
+        x = _plain(x)
+        y = torch.zeros(x.shape[:1], dtype=torch.int64) if y is None else _plain(y)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path}: data and labels must be arrays of numbers ({error})") from error
+    if x.is_complex() or x.ndim != 2 or 0 in x.shape:
+        raise ValueError(f"{path}: data must be a non-empty real array of shape (N, D), got {tuple(x.shape)} {x.dtype}")
+    if not x.float().isfinite().all():
+        raise ValueError(f"{path}: data has {(~x.float().isfinite()).sum()} values that are NaN or infinite")
+    if y.shape != x.shape[:1] or y.is_floating_point() or y.is_complex():
+        raise ValueError(f"{path}: labels must be {len(x)} integers, one per point, got {tuple(y.shape)} {y.dtype}")
+    y = y.long()
+    if y.min() < 0 or y.max() >= n_classes:
+        raise ValueError(f"{path}: labels must lie in 0..{n_classes - 1}, got {y.min()}..{y.max()}")
+    return x.float(), y
