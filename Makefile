@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/installed
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
-CODE := $(wildcard conftest.py statesdiff tests tools benchmarks book/_ext)
+CODE := $(wildcard conftest.py statesdiff tests tools benchmarks book/_ext notebooks)
 PAGE := _build/html/index.html
 
 .PHONY: book test lab notebooks clean

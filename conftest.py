@@ -1,3 +1,3 @@
-"""Wherever pytest runs a chapter with nbval, its sliders are moved too."""
+"""Wherever pytest runs a chapter with nbval, its sliders are moved and its claims are held to."""
 
-pytest_plugins = ["tests.sliders"]
+pytest_plugins = ["tests.chapters"]

@@ -7,6 +7,7 @@ Cell ids, tags and all other metadata are kept. A notebook that fails is left as
 """
 
 import argparse
+import os
 import re
 import sys
 import time
@@ -20,6 +21,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
+from statesdiff.claims import STRICT
 from statesdiff.files.atomic import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,6 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the named notebooks, or all. Return 0, or 1 when a notebook failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="the notebooks to run (default: notebooks/*.ipynb)")
+    os.environ[STRICT] = "1"  # kernels inherit it: a chapter with a claim that does not hold is not stored
     failed = False
     for path in parser.parse_args(arguments).notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
         start = time.perf_counter()

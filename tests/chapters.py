@@ -1,9 +1,11 @@
-"""A pytest plugin: nbval runs the cells of a chapter, and one more item, `sliders`, moves every slider in the same kernel.
+"""A pytest plugin for the chapters: nbval runs the cells, and one more item, `sliders`, moves every slider in that kernel.
 
-So a chapter is executed once for both. nbval's own items and what they compare stay as they are.
+So a chapter is executed once for both. A claim that does not hold is an error (`statesdiff.claims`), and of those that do
+nbval compares all but the digits of the value.
 """
 
 import inspect
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,9 @@ import pytest
 from nbformat.v4 import new_code_cell
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+from statesdiff.claims import STRICT
+
+SANITIZE = Path(__file__).with_name("sanitize.cfg")
 OUTPUT_TIMEOUT = 60  # seconds from a cell's reply to its last output; nbval's 5 are too few on a busy machine
 
 
@@ -45,6 +50,9 @@ def exercise_sliders(explored: list | None = None) -> None:
 class Chapter(IPyNbFile):
     """A notebook as nbval collects it, and after its cells the item that moves the sliders."""
 
+    def get_sanitize_files(self) -> list[str | Path]:
+        return [SANITIZE, *super().get_sanitize_files()]
+
     def collect(self) -> Iterator[IPyNbCell]:
         items = list(super().collect())
         cell = new_code_cell(inspect.getsource(exercise_sliders) + "\nexercise_sliders()")
@@ -53,6 +61,11 @@ class Chapter(IPyNbFile):
         for item in items:
             item.output_timeout = OUTPUT_TIMEOUT
             yield item
+
+
+def pytest_configure() -> None:
+    """Kernels inherit the environment."""
+    os.environ.setdefault(STRICT, "1")
 
 
 @pytest.hookimpl(wrapper=True)
