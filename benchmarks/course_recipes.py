@@ -5,25 +5,27 @@
     python benchmarks/course_recipes.py cosine --part classifier --epochs 5
     python benchmarks/course_recipes.py table                   # judge whatever has been trained so far
 
-The recipes, `cosine` and `step`, are named after their learning-rate schedules. Both precompute a noisy copy of each of the
-N = 5,000 points of STATES at each of the T = 500 times, 2.5 million in all, and draw the noise afresh only now and then.
-An epoch is one pass over all of them in a new order. The networks are the project's own: 4 x 256 for the noise, 100, 200,
-500 for the class, ReLU, on (x, y, t_bar). The publications leave three things open: the noise is refreshed before epochs
-1, 51, 101, ... (1, 26, 51, ...); `cosine`'s classifier uses Adam, as its denoiser does; the classifier of `step` halves its
-rate when the mean loss of the epoch stops falling.
+The recipes, `cosine` and `step`, are named after their learning-rate schedules. Both precompute a noisy copy of each
+of the N = 5,000 points of STATES at each of the T = 500 times, 2.5 million in all, and draw the noise afresh only now
+and then. An epoch is one pass over all of them in a new order. The networks are the project's own: 4 x 256 for the
+noise, 100, 200, 500 for the class, ReLU, on (x, y, t_bar). The publications leave three things open: the noise is
+refreshed before epochs 1, 51, 101, ... (1, 26, 51, ...); `cosine`'s classifier uses Adam, as its denoiser does; the
+classifier of `step` halves its rate when the mean loss of the epoch stops falling.
 
 Every random number depends on the recipe and the number of the epoch alone, and after every epoch the whole state is
-written to FOLDER/RECIPE/. So a run that was stopped repeats only the epoch under way, and ends with the same numbers as
-one that was not. The committed results come from runs on one shared core that had to stop early: the column `trained` of
-the table says after how many epochs. (They were slowed several times by denormal numbers, which are flushed to zero now:
-an epoch takes half a minute, not two to five as in the later lines of the curve.) It is `cosine` that suffers, whose rate falls for good only towards epoch 500.
+written to FOLDER/RECIPE/. So a run that was stopped repeats only the epoch under way, and ends with the same numbers
+as one that was not. The committed results come from runs on one shared core that had to stop early: the column
+`trained` of the table says after how many epochs. (They were slowed several times by denormal numbers, which are
+flushed to zero now: an epoch takes half a minute, not two to five as in the later lines of the curve.) It is `cosine`
+that suffers, whose rate falls for good only towards epoch 500.
 
-`table` draws 5,000 samples without and 5,000 of each class with guidance (scale 1, the project's deterministic update, all
-500 steps) and puts them next to the published figures, the book's own recipes and weights, and real points that nobody was
-trained on. A stored row is kept until there is something new to judge; a new one takes two minutes. The published figures
-belong to the course's data, the others to the book's: compare the NLL through its gap, its difference from the NLL of
-the training points themselves. Published accuracies go by the label of the nearest real point, the others by the exact posterior.
-Seconds are processor time of one thread, training only; the wall-clock seconds beside them include whatever else ran.
+`table` draws 5,000 samples without and 5,000 of each class with guidance (scale 1, the project's deterministic
+update, all 500 steps) and puts them next to the published figures, the book's own recipes and weights, and real
+points that nobody was trained on. A stored row is kept until there is something new to judge; a new one takes two
+minutes. The published figures belong to the course's data, the others to the book's: compare the NLL through its gap,
+its difference from the NLL of the training points themselves. Published accuracies go by the label of the nearest
+real point, the others by the exact posterior. Seconds are processor time of one thread, training only; the wall-clock
+seconds beside them include whatever else ran.
 """
 
 import argparse
@@ -111,7 +113,7 @@ def curves(folder: Path, result: Path) -> pd.DataFrame:
 
 
 def markdown(rows: dict[str, dict]) -> str:
-    """Two tables: without a class, with the seconds of both networks; and the five classes, in the order of the labels."""
+    """Two tables: without a class, with the seconds of both networks; and the five classes, in order of label."""
     first = [["solution", "trained: denoiser + classifier", "processor seconds", *METRICS[:-1]]]
     second = [["solution", *METRICS]]
     for name, row in rows.items():

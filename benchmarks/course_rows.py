@@ -26,7 +26,7 @@ N_FINAL = 5000  # samples drawn to judge a solution, for each class as many
 
 
 def judge(samples: Tensor, label: int | None = None) -> dict[str, float]:
-    """NLL, its gap, distance to the nearest training point, share of the outline covered; for a class also its accuracy.
+    """NLL, its gap, distance to the nearest training point, share of the outline covered; for a class its accuracy.
 
     The NLL is against all training points, as the project has it; the rest, for a class, against the class's own.
     """

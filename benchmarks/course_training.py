@@ -1,4 +1,4 @@
-"""The course recipes themselves: how they train, epoch by epoch, from a state that is kept on disk (see course_recipes.py)."""
+"""The course recipes: how they train, epoch by epoch, from a state that is kept on disk (see course_recipes.py)."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -157,7 +157,7 @@ class Training:
         return features.to(self.device), target.to(self.device)
 
     def _epoch(self, features: Tensor, target: Tensor, generator: torch.Generator) -> float:
-        """One pass over all points in a new order -> the mean of the losses. The pieces' gradients add up to the batch's."""
+        """One pass over all points in a new order -> mean loss. The pieces' gradients add up to the batch's."""
         order = torch.randperm(len(features), generator=generator).to(self.device)
         piece_size = PIECE if self.device == "cpu" else self.part.batch_size
         total = 0.0

@@ -10,11 +10,12 @@ The network is the toy-set homework's, 85 thousand weights, on moons in batches 
     one by one  `train_denoiser`
     ensemble    `train_ensemble`, 1 to 32 networks (--sizes)
 
-each in one thread, and on two cores: two ensembles of 16 in two threads, as `sweep` runs them, and one-by-one training in
-two threads and in two processes. A round measures every way once, so that a machine which is slow for a while is slow for
-all; the table has the median over the rounds, in microseconds per update of one network, and the ratios are medians of the
-rounds' ratios. The claim: on two cores the ensembles are at least 3 times as fast as the better of the two one-by-one ways.
-The memory is the growth of a fresh process's peak, beside the bound that `sweep` prints.
+each in one thread, and on two cores: two ensembles of 16 in two threads, as `sweep` runs them, and one-by-one
+training in two threads and in two processes. A round measures every way once, so that a machine which is slow for a
+while is slow for all; the table has the median over the rounds, in microseconds per update of one network, and the
+ratios are medians of the rounds' ratios. The claim: on two cores the ensembles are at least 3 times as fast as the
+better of the two one-by-one ways. The memory is the growth of a fresh process's peak, beside the bound that `sweep`
+prints.
 """
 
 import argparse

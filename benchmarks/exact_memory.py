@@ -2,9 +2,10 @@
 
     python benchmarks/exact_memory.py               # under a minute
 
-`IdealDenoiser` compares every query with every point: 20,000 x 20,000 float32 distances would fill 1.6 GB. It works through the
-queries in blocks instead. For each size a fresh process on one thread first treats 10 queries, then all of them, and reports
-by how much its peak resident memory (`ru_maxrss`) rose in between. The claim: less than 100 MB at any size.
+`IdealDenoiser` compares every query with every point: 20,000 x 20,000 float32 distances would fill 1.6 GB. It works
+through the queries in blocks instead. For each size a fresh process on one thread first treats 10 queries, then all
+of them, and reports by how much its peak resident memory (`ru_maxrss`) rose in between. The claim: less than 100 MB
+at any size.
 """
 
 import resource

@@ -1,14 +1,14 @@
 """Conditional generation, judged: every state, both kinds of guidance, its strength from 0 to 8, next to real points.
 
-    python benchmarks/guidance.py            # the table statesdiff/results/guidance.csv, about 15 minutes on one core
-    python benchmarks/guidance.py --cost     # benchmarks/results/guidance_cost.json: seconds and memory, about 2 minutes
+python benchmarks/guidance.py            # the table statesdiff/results/guidance.csv, about 15 minutes on one core
+python benchmarks/guidance.py --cost     # benchmarks/results/guidance_cost.json: seconds and memory, about 2 minutes
 
 Each row is 5,000 samples of one state by the book's shipped weights through all 500 steps. "ancestral" is `ddpm`,
-"deterministic" is `ddim(steps=500)`, the update of the course project. The columns: share of the right class by the exact
-posterior, share of the state's outline that is covered, mean distance to the nearest training point of the state, NLL, and
-the NLL's floor, which is the value of the training points of that state. "±" is the half-width of the 95% interval over five
-parts of 1,000 samples. "real points" are a held-out draw. Rows that are in the file are kept, so a run that was stopped goes
-on; delete the file to begin again.
+"deterministic" is `ddim(steps=500)`, the update of the course project. The columns: share of the right class by the
+exact posterior, share of the state's outline that is covered, mean distance to the nearest training point of the
+state, NLL, and the NLL's floor, which is the value of the training points of that state. "±" is the half-width of the
+95% interval over five parts of 1,000 samples. "real points" are a held-out draw. Rows that are in the file are kept,
+so a run that was stopped goes on; delete the file to begin again.
 """
 
 import argparse
@@ -89,7 +89,8 @@ def write(rows: list[dict]) -> None:
     """The table, with the command that makes it, the versions and the machine."""
     about = [
         f"python benchmarks/guidance.py: {N} samples a row",
-        f"PyTorch {torch.__version__.split('+')[0]}, Python {platform.python_version()}, one thread of {processors()[0]}",
+        f"PyTorch {torch.__version__.split('+')[0]}, Python {platform.python_version()}, "
+        f"one thread of {processors()[0]}",
     ]
     text = "".join(f"# {line}\n" for line in about) + pd.DataFrame(rows).to_csv(index=False, float_format="%.5g")
     write_atomically(TABLE, lambda path: path.write_text(text))

@@ -1,20 +1,20 @@
 """How long each recipe trains, on one thread, until its samples lie as close to the data as asked.
 
-    pip install --no-deps -r benchmarks/requirements.txt
-    python benchmarks/time_to_quality.py            # 20 to 30 minutes; interrupt and repeat at will, finished runs are kept
+pip install --no-deps -r benchmarks/requirements.txt python benchmarks/time_to_quality.py            # 20 to 30
+minutes; interrupt and repeat at will, finished runs are kept
 
 Compared on `states()`: the book's fast recipe ("fourier"), the course project's network trained plainly ("plain"), and
 smalldiffusion's own toy recipe (see toy_smalldiffusion.py).
 
 Measured: seconds of processor time spent training, the program held to one thread; sampling and judging are left out.
-On an idle machine processor time and wall-clock time agree; both are shown. Where they differ other work was running, and a
-shared cache makes processor time longer too: to measure again on an idle machine, delete the result file first.
+On an idle machine processor time and wall-clock time agree; both are shown. Where they differ other work was running,
+and a shared cache makes processor time longer too: to measure again on an idle machine, delete the result file first.
 
-Quality: the mean distance of 5,000 samples to the nearest training point, and the gap between the samples' NLL and the
-training points' own NLL (Gaussian KDE), closer to 0 is better. The book's recipes sample with 500 ancestral steps;
-smalldiffusion with its own 20-step sampler or with 100 ancestral steps, whichever comes closer. The learning rate of the
-book's recipes depends on the budget, so each budget is a run of its own; smalldiffusion's is constant, so one run is judged
-as it goes.
+Quality: the mean distance of 5,000 samples to the nearest training point, and the gap between the samples' NLL and
+the training points' own NLL (Gaussian KDE), closer to 0 is better. The book's recipes sample with 500 ancestral
+steps; smalldiffusion with its own 20-step sampler or with 100 ancestral steps, whichever comes closer. The learning
+rate of the book's recipes depends on the budget, so each budget is a run of its own; smalldiffusion's is constant, so
+one run is judged as it goes.
 
 Each number of the table is the median over three seeds. The time to a distance is interpolated between the two budgets
 around it, on logarithmic scales; "<=" marks a recipe that is there at its smallest budget.

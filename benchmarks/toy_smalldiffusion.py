@@ -21,7 +21,7 @@ SAMPLERS = {"20 steps, gam 2": (20, 2.0, 0.0), "100 steps, DDPM": (100, 1.0, 0.5
 
 
 def _stub_torchvision() -> None:
-    """Let smalldiffusion be imported without torchvision, which only its image transforms need, none of them used here."""
+    """Let smalldiffusion be imported without torchvision, which only its image transforms need."""
     try:
         import torchvision  # noqa: F401
     except ImportError:

@@ -18,7 +18,6 @@ from statesdiff.checkpoints import book_classifier, book_denoiser, load_model, s
 from statesdiff.data import UNITS, load_states, states
 from statesdiff.files.atomic import write_atomically
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
-from statesdiff.models import Classifier
 from statesdiff.project.example import run_programs, write_programs
 from statesdiff.project.grade import grade
 from statesdiff.project.measures import Reference
@@ -28,7 +27,8 @@ from statesdiff.rng import randn, stream
 from statesdiff.samplers import NoisePredictor, ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule
 
-DENOISERS = tuple({recipe.kind for recipe in RECIPES.values()} - {Classifier})
+CLASSIFIER = RECIPES["classifier"].kind
+DENOISERS = tuple({recipe.kind for recipe in RECIPES.values()} - {CLASSIFIER})
 
 
 def train(args: argparse.Namespace) -> None:
@@ -78,7 +78,7 @@ def _guided(model: nn.Module, schedule: NoiseSchedule, args: argparse.Namespace)
         if args.classifier is not None:
             raise ValueError("--classifier is for a denoiser without labels, this one was trained with them")
         return ClassifierFreeGuidance(model, args.label, scale)
-    classifier, _ = book_classifier() if args.classifier is None else load_model(args.classifier, Classifier)
+    classifier, _ = book_classifier() if args.classifier is None else load_model(args.classifier, CLASSIFIER)
     return ClassifierGuidance(model, classifier, schedule, args.label, scale)
 
 

@@ -69,7 +69,7 @@ def _compare_shapes(model: nn.Module, tensors: dict[str, Tensor], source: str) -
 
 
 def book_denoiser(name: str = "fourier") -> tuple[Denoiser, NoiseSchedule]:
-    """The book's trained weights: "plain" (4 x 256 on x, y, t_bar), "fourier", or "conditional", which also takes a label.
+    """The book's weights: "plain" (4 x 256 on x, y, t_bar), "fourier", or "conditional", which also takes a label.
 
     Raises ValueError for another name.
     """

@@ -21,8 +21,9 @@ class BrokenClaim(AssertionError):
 def claims(claimed: Mapping[str, Claim]) -> None:
     """Print a line for each claim, {sentence: (value, low, high)}: tick or cross, the value, the range, the sentence.
 
-    The claim holds if low <= value <= high; None, or an infinity, leaves that side open. Raises TypeError or ValueError
-    for what is no number or no range, and, where STATESDIFF_STRICT is set, `BrokenClaim` with the lines that have a cross.
+    The claim holds if low <= value <= high; None, or an infinity, leaves that side open. Raises TypeError or
+    ValueError for what is no number or no range, and, where STATESDIFF_STRICT is set, `BrokenClaim` with the lines
+    that have a cross.
     """
     broken = []
     for sentence, claim in claimed.items():

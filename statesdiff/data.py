@@ -21,8 +21,8 @@ JITTER = 0.0175  # standard deviation of the points about the outline, standardi
 class Dataset:
     """Points with labels: x (N, D) float32, y (N,) int64 in 0..len(names)-1.
 
-    If `in_units` has brought x to other units, shift and width (D,) are what it took away and divided by: x * width + shift
-    is in the old units, and (new - shift) / width brings other points into those of x.
+    If `in_units` has brought x to other units, shift and width (D,) are what it took away and divided by: x * width +
+    shift is in the old units, and (new - shift) / width brings other points into those of x.
     """
 
     x: Tensor
@@ -59,7 +59,7 @@ def along(rings: list[Tensor] | tuple[Tensor, ...], u: Tensor) -> Tensor:
 
 
 def draw(curves: list, n_per_state: int, seed: int, jitter: float = JITTER) -> Dataset:
-    """`n_per_state` points on each curve, uniform in arc length, with Gaussian jitter of standard deviation `jitter`."""
+    """`n_per_state` points on each curve, uniform in arc length, with Gaussian noise of deviation `jitter`."""
     generator = torch.Generator().manual_seed(seed)
     parts = []
     for rings in curves:
@@ -112,7 +112,7 @@ def in_units(data: Dataset, units: str) -> Dataset:
 
 
 def load_states(path: str | os.PathLike, *, units: str | None = None, names: tuple[str, ...] = STATE_NAMES) -> Dataset:
-    """Read the course's `states.pt` ({"data": (N, 2), "labels": (N,)}), an `.npz` with those keys, or any (N, D) `.npy`.
+    """Read the course's `states.pt` (keys data (N, 2) and labels (N,)), an `.npz` with those keys, or an (N, D) `.npy`.
 
     Nothing is unpickled. Points without labels get label 0. Data keep the units of the file, or are brought to `units`.
     Raises FileNotFoundError for a missing file and ValueError, saying what is wrong, for anything else.

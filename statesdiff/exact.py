@@ -21,8 +21,8 @@ class IdealDenoiser:
     With labels `y` (N,), 0..K-1, it also knows the classes: every method but `log_posterior` then takes a label, one or
     one a row, and speaks of the points of that class alone.
 
-    Callable like any noise predictor, x_t (B, D), t in 1..T, scalar or (B,) -> (B, D). Needs no training and costs one pass
-    over the data for every x_t. Memory is bounded by `MAX_PAIRS`, whatever B and N are.
+    Callable like any noise predictor, x_t (B, D), t in 1..T, scalar or (B,) -> (B, D). Needs no training and costs
+    one pass over the data for every x_t. Memory is bounded by `MAX_PAIRS`, whatever B and N are.
     """
 
     def __init__(self, data: Tensor, schedule: NoiseSchedule, jitter: float = 0.0, y: Tensor | None = None) -> None:
@@ -46,10 +46,10 @@ class IdealDenoiser:
         return (x_t - alpha_bar.sqrt().to(x_t) * mean) / (1 - alpha_bar).sqrt().to(x_t)
 
     def posterior_mean(self, x_t: Tensor, t: int | Tensor, y: int | Tensor | None = None) -> Tensor:
-        """E[x_0 | x_t], or E[x_0 | x_t, y]: the data, weighted by N(x_t; sqrt(alpha_bar_t) x_i, (1 - alpha_bar_t) I). (B, D).
+        """E[x_0 | x_t], or E[x_0 | x_t, y], (B, D): data by N(x_t; sqrt(alpha_bar_t) x_i, (1 - alpha_bar_t) I).
 
-        With jitter j and noise n per unit of signal, the weights have variance n^2 + j^2, and the mean m of the data moves
-        by j^2 / (n^2 + j^2) towards x_t / sqrt(alpha_bar_t): two Gaussian statements about x_0, combined.
+        With jitter j and noise n per unit of signal, the weights have variance n^2 + j^2, and the mean m of the data
+        moves by j^2 / (n^2 + j^2) towards x_t / sqrt(alpha_bar_t): two Gaussian statements about x_0, combined.
         """
 
         def mean(data: Tensor, query: Tensor, variance: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class IdealDenoiser:
         return (self._of_class(log_p, x_t, t, y) - volume).squeeze(1)
 
     def log_posterior(self, x_t: Tensor, t: int | Tensor) -> Tensor:
-        """log p(y | x_t) of every class, by Bayes' rule, the prior being the share of each class in the data. (B, K)."""
+        """log p(y | x_t) of every class, (B, K), by Bayes' rule; the prior is the share of each class in the data."""
         columns = [self.log_density(x_t, t, k) + math.log(len(points)) for k, points in enumerate(self._labelled())]
         return torch.stack(columns, dim=1).log_softmax(dim=1)
 
@@ -116,8 +116,8 @@ def _by_rows(f: Callable[[Tensor], Tensor], data: Tensor, query: Tensor, varianc
 def tilted_density(ideal: IdealDenoiser, grid: Tensor, t: int, y: int, scale: float) -> Tensor:
     """p_t(x) p(y | x)^scale at the points of a regular grid (G, D), normalised to sum to 1 over them; (G,).
 
-    Divided by the area of a cell it is the density whose score guidance of that scale follows at time t: the score of p_t
-    plus scale times the gradient of log p(y | x_t). scale = 1 is p_t(x | y). At t = 0 the `ideal` needs a jitter.
+    Divided by the area of a cell it is the density whose score guidance of that scale follows at time t: the score of
+    p_t plus scale times the gradient of log p(y | x_t). scale = 1 is p_t(x | y). At t = 0 the `ideal` needs a jitter.
     Raises ValueError for a label that is not among the classes.
     """
     log_posterior = ideal.log_posterior(grid, t)
@@ -129,7 +129,7 @@ def tilted_density(ideal: IdealDenoiser, grid: Tensor, t: int, y: int, scale: fl
 def loss_per_t(
     predictor, x_0: Tensor, schedule: NoiseSchedule, times: Sequence[int], *, generator: torch.Generator | None = None
 ) -> Tensor:
-    """The denoising loss E |eps - eps_hat(x_t, t)|^2 per coordinate at each time, estimated on x_0 (N, D) -> (len(times),).
+    """The loss E |eps - eps_hat(x_t, t)|^2 per coordinate at each time, estimated on x_0 (N, D) -> (len(times),).
 
     With an `IdealDenoiser` of the points that x_0 is drawn from this is the Bayes floor, which no network can go below.
     The same noise is used at all times, so that curves are smooth and predictors are compared on equal terms.

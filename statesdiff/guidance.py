@@ -20,8 +20,8 @@ def log_prob_gradient(
     """The gradient of log p_phi(y | x_t) with respect to x_t, by automatic differentiation; (B, D).
 
     classifier(x_t, t) -> logits (B, K), x_t (B, D), t and y scalar or (B,). The graph is freed before this returns.
-    Works under torch.no_grad, where the samplers run, but not under torch.inference_mode, which allows no graph (RuntimeError).
-    Raises as `labels_of` does unless y holds labels 0..K-1, one or one a row.
+    Works under torch.no_grad, where the samplers run, but not under torch.inference_mode, which allows no graph
+    (RuntimeError). Raises as `labels_of` does unless y holds labels 0..K-1, one or one a row.
     """
     with torch.enable_grad():
         x = x_t.detach().requires_grad_()
@@ -61,7 +61,7 @@ class ClassifierGuidance:
 
 
 class ClassifierFreeGuidance:
-    """A noise predictor for class y: (1 - scale) eps(x_t, t) + scale eps(x_t, t, y) (Ho & Salimans 2022, arXiv:2207.12598).
+    """A noise predictor for class y: (1 - scale) eps(x_t, t) + scale eps(x_t, t, y) (arXiv:2207.12598).
 
     That is eps_uncond + scale (eps_cond - eps_uncond), written so that scale 0 and 1 are exact: unconditional and
     conditional, bit for bit. In the paper's convention, (1 + w) eps_cond - w eps_uncond, scale = 1 + w.

@@ -18,9 +18,9 @@ class Interval(NamedTuple):
 def interval(values: Sequence[float], level: float = 0.95) -> Interval:
     """Mean and Student t interval over repeats. k intervals at level 1 - 0.05 / k hold all at once at 95% (Bonferroni).
 
-    It covers what differs between the repeats and nothing else: over parts of one set of samples, the drawing of samples
-    but not the training of the model. Raises ValueError for fewer than two values, as one run has no interval, and for a
-    level outside (0, 1).
+    It covers what differs between the repeats and nothing else: over parts of one set of samples, the drawing of
+    samples but not the training of the model. Raises ValueError for fewer than two values, as one run has no
+    interval, and for a level outside (0, 1).
     """
     if len(values) < 2:
         raise ValueError(f"an interval needs at least 2 repeats, got {len(values)}")

@@ -19,8 +19,8 @@ from statesdiff.schedule import NoiseSchedule
 def nll(samples: Tensor, reference: Tensor) -> float:
     """The course project's measure: mean of -log p_KDE(samples), the density a Gaussian KDE of `reference` (nats).
 
-    samples (n, D), reference (N, D); scipy's default (Scott's) bandwidth. Lower is NOT better: the aim is the floor, the
-    value for real points. Raises ValueError for empty, non-finite or mismatched points.
+    samples (n, D), reference (N, D); scipy's default (Scott's) bandwidth. Lower is NOT better: the aim is the floor,
+    the value for real points. Raises ValueError for empty, non-finite or mismatched points.
     """
     samples, reference = point_arrays(samples, reference)
     return float(-gaussian_kde(reference.T).logpdf(samples.T).mean())
@@ -39,8 +39,8 @@ def emd(samples: Tensor, reference: Tensor) -> float:
 def mean_distance(samples: Tensor, target: Tensor) -> float:
     """Precision: mean distance from each sample (n, D) to the nearest point of `target` (M, D), in units of x.
 
-    With `target` the training points it is the distance that the benchmarks quote; with `data.outline_points()` it is the
-    distance to the true curve. Raises ValueError for empty, non-finite or mismatched points.
+    With `target` the training points it is the distance that the benchmarks quote; with `data.outline_points()` it is
+    the distance to the true curve. Raises ValueError for empty, non-finite or mismatched points.
     """
     samples, target = point_arrays(samples, target)
     return float(cKDTree(target).query(samples)[0].mean())
@@ -114,8 +114,8 @@ def evaluate(
 ) -> pd.DataFrame:
     """The four metrics next to their floors, with 95% intervals over `repeats` parts of the samples (n, D).
 
-    The floor is the same computation on real points that no model saw, `held_out`; left out, a fresh draw of STATES, cut
-    to the number of samples. One row a metric. Other arguments and errors as for `evaluate_parts`.
+    The floor is the same computation on real points that no model saw, `held_out`; left out, a fresh draw of STATES,
+    cut to the number of samples. One row a metric. Other arguments and errors as for `evaluate_parts`.
     """
     if (reference is None) != (held_out is None):
         raise ValueError("give reference and held_out together: left out, both are draws of STATES")

@@ -15,7 +15,7 @@ _GLOBAL_STATE = threading.Lock()  # PyTorch's layers draw from one random state,
 
 
 def mlp(sizes: list[int], activation: str = "relu") -> nn.Sequential:
-    """Linear layers of the given sizes with an activation ("relu" or "silu") between them; (B, sizes[0]) -> (B, sizes[-1]).
+    """Linear layers with an activation ("relu" or "silu") between them; (B, sizes[0]) -> (B, sizes[-1]).
 
     Raises ValueError for an unknown activation or a size below 1.
     """
@@ -81,11 +81,11 @@ class NoisyPointNetwork(nn.Module):
 class Denoiser(NoisyPointNetwork):
     """A noise predictor: eps_hat = denoiser(x_t, t), x_t (B, D), t integer in 0..T, scalar or (B,) -> (B, D).
 
-    With `skip` the network's output is added to (t / T) x_t, a first guess that is right at t = T, where x_t is all noise.
-    With `n_classes` it also answers for one class, denoiser(x_t, t, y): y is one label or one per row, 0..n_classes-1, or
-    -1 for no label, which is what leaving y out means. The label enters as a one-hot vector, no label as zeros.
-    The defaults are the course project's own denoiser, four hidden layers of 256 on (x, y, t_bar); `Denoiser.fourier()` is
-    the book's sharper and smaller one.
+    With `skip` the network's output is added to (t / T) x_t, a first guess that is right at t = T, where x_t is all
+    noise. With `n_classes` it also answers for one class, denoiser(x_t, t, y): y is one label or one per row,
+    0..n_classes-1, or -1 for no label, which is what leaving y out means. The label enters as a one-hot vector, no
+    label as zeros. The defaults are the course project's own denoiser, four hidden layers of 256 on (x, y, t_bar);
+    `Denoiser.fourier()` is the book's sharper and smaller one.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Denoiser(NoisyPointNetwork):
         activation: str = "relu",
         n_classes: int = 0,
     ) -> "Denoiser":
-        """Three hidden layers of 128 on Fourier features of position and time, with skip: 38 thousand weights, not 199."""
+        """Three layers of 128 on Fourier features of position and time, with skip: 38 thousand weights, not 199."""
         return cls(D, T, hidden, activation, *FREQUENCIES, skip=True, n_classes=n_classes)
 
     def forward(self, x_t: Tensor, t: int | Tensor, y: int | Tensor | None = None) -> Tensor:
@@ -128,8 +128,8 @@ class Denoiser(NoisyPointNetwork):
 class Classifier(NoisyPointNetwork):
     """A classifier of noisy points: logits = classifier(x_t, t), t integer in 0..T, scalar or (B,) -> (B, n_classes).
 
-    The softmax of the logits is p(y | x_t). The defaults are the course project's own network, hidden layers of 100, 200
-    and 500 on (x, y, t_bar).
+    The softmax of the logits is p(y | x_t). The defaults are the course project's own network, hidden layers of 100,
+    200 and 500 on (x, y, t_bar).
     """
 
     def __init__(

@@ -104,7 +104,7 @@ def heatmap(
 
 
 def arrows(x: Tensor, v: Tensor, ax: Axes | None = None, *, title: str = "", limit: float = LIMIT) -> Axes:
-    """The direction of a vector field v (N, 2) at the points x (N, 2), with the lengths compressed so that all are seen."""
+    """The direction of a vector field v (N, 2) at points x (N, 2), the lengths compressed so that all are seen."""
     ax = _square(ax, title, limit)
     length = v.norm(dim=1, keepdim=True)
     v = 0.3 * v / (length + length.median()).clamp(min=1e-12)

@@ -1,4 +1,4 @@
-"""The book's recipes: a network and how to train it, by name; `register` adds those that a wing of the package brings."""
+"""The book's recipes: a network and how to train it, by name; `register` adds those that a wing brings."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from statesdiff.training import Step, Training, low_noise_t, train_classifier, t
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network, how it is trained, and by what; `labelled` if it needs labels. `kind` is the class of what `build` makes."""
+    """A network, how it is trained, and by what; `labelled` if it needs labels. `build` makes a `kind`."""
 
     build: Callable[..., nn.Module]
     training: Training
@@ -26,7 +26,7 @@ RECIPES: dict[str, Recipe] = {}
 
 
 def register(name: str, recipe: Recipe) -> None:
-    """Make the recipe known by that name, to `train_recipe` and to the command line. ValueError if the name is taken."""
+    """Make the recipe known by that name to `train_recipe` and the command line. ValueError if it is taken."""
     if name in RECIPES:
         raise ValueError(f"there is a recipe {name!r} already, name the new one otherwise")
     RECIPES[name] = recipe
@@ -34,7 +34,7 @@ def register(name: str, recipe: Recipe) -> None:
 
 # The project's network, trained plainly: half a minute on one core.
 register("plain", Recipe(Denoiser, Training(lr=3e-3)))
-# Better inputs, a skip connection and more low-noise steps: sharper in a third of the time (benchmarks/time_to_quality.py).
+# Better inputs, a skip, more low-noise steps: sharper in a third of the time (benchmarks/time_to_quality.py).
 register("fourier", Recipe(Denoiser.fourier, Training(lr=8e-3, draw_t=low_noise_t)))
 # The same network told the label, four times out of five: for classifier-free guidance.
 register("conditional", replace(RECIPES["fourier"], labelled=True))

@@ -1,4 +1,4 @@
-"""Named streams of random numbers: one for the data, one for the initial weights, one for training, one for sampling."""
+"""Named streams of random numbers: one for data, one for initial weights, one for training, one for sampling."""
 
 import zlib
 

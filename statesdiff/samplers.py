@@ -37,9 +37,9 @@ def ddpm(
 ) -> Iterator[Tensor]:
     """Ancestral sampling (DDPM, algorithm 2): yields x_T, x_{T-1}, ..., x_0, each (B, ...).
 
-    x_{t-1} = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps_hat) / sqrt(alpha_t) + sigma_t z, no noise at t = 1;
-    sigma_t^2 is beta_t (variance="beta") or the posterior variance ("beta_tilde").
-    Raises ValueError for another variance, a predictor built for another T or a prediction of the wrong shape, FloatingPointError if x_t explodes.
+    x_{t-1} = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps_hat) / sqrt(alpha_t) + sigma_t z, no noise at t = 1; sigma_t^2
+    is beta_t (variance="beta") or the posterior variance ("beta_tilde"). Raises ValueError for another variance, a
+    predictor built for another T or a prediction of the wrong shape, FloatingPointError if x_t explodes.
     """
     if variance not in ("beta", "beta_tilde"):
         raise ValueError(f"variance must be 'beta' or 'beta_tilde', got {variance!r}")
@@ -82,11 +82,12 @@ def ddim(
     eta: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> Iterator[Tensor]:
-    """DDIM (J. Song et al. 2021, arXiv:2010.02502, eq. 12 and 16): yields x_T (B, ...) and x at each time visited, last x_0.
+    """DDIM (arXiv:2010.02502, eq. 12 and 16): yields x_T (B, ...) and x at each time visited, last x_0.
 
     steps: how many, evenly spaced, or the falling list of times itself (see `ddim_times`). eta = 0 is deterministic,
-    eta = 1 adds as much noise as ancestral sampling with the posterior variance.
-    Raises ValueError for bad steps, eta outside [0, 1], a predictor built for another T or a prediction of the wrong shape, FloatingPointError if x_t explodes.
+    eta = 1 adds as much noise as ancestral sampling with the posterior variance. Raises ValueError for bad steps, eta
+    outside [0, 1], a predictor built for another T or a prediction of the wrong shape, FloatingPointError if x_t
+    explodes.
     """
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must lie in [0, 1], got {eta}")

@@ -16,8 +16,8 @@ from statesdiff.rng import randn
 class NoiseSchedule:
     """A variance-preserving noise schedule, given by beta (T + 1,) with beta[0] = 0; index 0 is clean data.
 
-    Raises ValueError unless 0 < beta_t < 1 for t = 1..T and alpha_bar falls at every step without reaching 0. Everything
-    is stored in float64 and cast at use.
+    Raises ValueError unless 0 < beta_t < 1 for t = 1..T and alpha_bar falls at every step without reaching 0.
+    Everything is stored in float64 and cast at use.
     """
 
     beta: Tensor
@@ -49,7 +49,8 @@ class NoiseSchedule:
     def q_sample(self, x_0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
         """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (DDPM, eq. 4).
 
-        x_0 (B, ...), t scalar or (B,), eps (B, ...) standard normal -> x_t (B, ...). Raises ValueError if the shapes differ.
+        x_0 (B, ...), t scalar or (B,), eps (B, ...) standard normal -> x_t (B, ...). Raises ValueError if the shapes
+        differ.
         """
         if eps.shape != x_0.shape:
             raise ValueError(f"eps must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(eps.shape)}")
@@ -57,7 +58,7 @@ class NoiseSchedule:
         return (alpha_bar.sqrt().to(x_0) * x_0) + (1 - alpha_bar).sqrt().to(x_0) * eps
 
     def q_step(self, x_prev: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
-        """One link of the chain: x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps (DDPM, eq. 2). Shapes as q_sample."""
+        """One link: x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps (DDPM, eq. 2). Shapes as q_sample."""
         beta = per_sample(self.beta, t, x_prev.double())
         return (1 - beta).sqrt().to(x_prev) * x_prev + beta.sqrt().to(x_prev) * eps
 
@@ -75,7 +76,7 @@ class NoiseSchedule:
         return (x_t - (1 - alpha_bar).sqrt().to(x_t) * eps_hat) / alpha_bar.sqrt().to(x_t)
 
     def score(self, eps_hat: Tensor, t: int | Tensor) -> Tensor:
-        """grad log p_t(x_t) = -eps_hat / sqrt(1 - alpha_bar_t), for t >= 1 (Y. Song et al. 2021, arXiv:2011.13456). (B, ...)."""
+        """grad log p_t(x_t) = -eps_hat / sqrt(1 - alpha_bar_t), (B, ...), for t >= 1 (arXiv:2011.13456)."""
         return -eps_hat / (1 - per_sample(self.alpha_bar, t, eps_hat.double())).sqrt().to(eps_hat)
 
     @property
@@ -110,7 +111,7 @@ class NoiseSchedule:
 
     @cached_property
     def log_snr(self) -> Tensor:
-        """log(alpha_bar / (1 - alpha_bar)), (T + 1,), falling from +inf at t = 0: the scale on which to compare schedules."""
+        """log(alpha_bar / (1 - alpha_bar)), (T + 1,), falling from +inf at t = 0: on this axis schedules compare."""
         log_alpha_bar = (-self.beta).log1p().cumsum(0)
         return log_alpha_bar - (-log_alpha_bar.expm1()).log()
 
@@ -139,7 +140,7 @@ class NoiseSchedule:
 
     @classmethod
     def scaled_linear(cls, T: int = 500, beta_1: float = 1e-4, beta_T: float = 0.02) -> "NoiseSchedule":
-        """sqrt(beta) rises evenly from sqrt(beta_1) to sqrt(beta_T) (latent diffusion; `diffusers`, "scaled_linear")."""
+        """sqrt(beta) rises evenly, sqrt(beta_1) to sqrt(beta_T) (latent diffusion; `diffusers`, "scaled_linear")."""
         _check_ends(beta_1, beta_T)
         root = torch.linspace(beta_1**0.5, beta_T**0.5, _checked_T(T), dtype=torch.float64)
         return cls(_after_zero(root**2), f"scaled linear, T = {T}")
@@ -148,10 +149,11 @@ class NoiseSchedule:
     def sech(cls, T: int = 500, lambda_min: float = -10.0, lambda_max: float = 10.0) -> "NoiseSchedule":
         """The log signal-to-noise ratio falls from lambda_max at t = 1 to lambda_min at t = T as -2 log tan(a u + b).
 
-        u goes evenly from 0 to 1, b = arctan(exp(-lambda_max / 2)), a + b = arctan(exp(-lambda_min / 2)): the quantiles
-        of a hyperbolic secant distribution cut at both ends (Ho and Salimans 2022, section 2, arXiv:2207.12598). It makes
-        alpha_bar_t = cos^2(a u + b): the cosine schedule in all but its ends. Theirs are -20 and 20; but then the last
-        beta is so near 1 that a step of a small T divides the error of the prediction by 1e-4. ValueError unless lambda_min < lambda_max.
+        u goes evenly from 0 to 1, b = arctan(exp(-lambda_max / 2)), a + b = arctan(exp(-lambda_min / 2)): the
+        quantiles of a hyperbolic secant distribution cut at both ends (Ho and Salimans 2022, section 2,
+        arXiv:2207.12598). It makes alpha_bar_t = cos^2(a u + b): the cosine schedule in all but its ends. Theirs are
+        -20 and 20; but then the last beta is so near 1 that a step of a small T divides the error of the prediction
+        by 1e-4. ValueError unless lambda_min < lambda_max.
         """
         if not lambda_min < lambda_max or not math.isfinite(lambda_max - lambda_min):
             raise ValueError(f"needs finite lambda_min < lambda_max, got {lambda_min} and {lambda_max}")
@@ -224,7 +226,7 @@ def normalised_time(t: Tensor, T: int) -> Tensor:
 
 
 def check_T(network: object, schedule: NoiseSchedule, name: str) -> None:
-    """Raise ValueError if the network (called `name` in the message) says that it was built for another number of steps."""
+    """Raise ValueError if the network, called `name` in the message, was built for another number of steps."""
     if getattr(network, "T", schedule.T) != schedule.T:
         raise ValueError(f"the {name} was built for T = {network.T}, the schedule has T = {schedule.T}")
 

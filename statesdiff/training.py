@@ -103,7 +103,7 @@ class Training:
 
 
 class Batch(NamedTuple):
-    """Noisy points with all that a loss may ask for: x_t (n, ...), t (n,), the noise eps (n, ...), labels (n,) if any."""
+    """What a loss may ask for: noisy points x_t (n, ...), t (n,), the noise eps (n, ...), labels (n,) or None."""
 
     x_t: Tensor
     t: Tensor
@@ -214,7 +214,7 @@ def train_classifier(
 
 
 def check_trainable(model: nn.Module, x_0: Tensor, schedule: NoiseSchedule, y: Tensor | None) -> None:
-    """Raise ValueError, naming the argument, unless the model can be trained on x_0 (N, ...), with labels y (N,) if any."""
+    """Raise ValueError, naming the argument, unless the model can learn x_0 (N, ...) and the labels y (N,), if any."""
     if x_0.ndim < 2 or 0 in x_0.shape or not x_0.isfinite().all():
         raise ValueError(f"x_0 must be a non-empty, finite tensor of shape (N, ...), got {tuple(x_0.shape)}")
     if y is not None and (y.shape != x_0.shape[:1] or y.dtype != torch.int64 or y.min() < 0):

@@ -24,8 +24,8 @@ PLAYER = Path(__file__).with_name("web") / "player.js"
 def explore(f: Callable, **sliders: tuple | list) -> ipywidgets.Widget:
     """Call f again whenever a slider moves. name=(low, high) or (low, high, step) makes a slider, name=[...] a menu.
 
-    Whole numbers give whole steps. A slider starts in the middle and acts when it is let go, so that f may take a while.
-    Raises ValueError for a range that is empty or a menu without entries.
+    Whole numbers give whole steps. A slider starts in the middle and acts when it is let go, so that f may take a
+    while. Raises ValueError for a range that is empty or a menu without entries.
     """
     return ipywidgets.interactive(f, **{name: _control(name, spec) for name, spec in sliders.items()})
 
@@ -49,9 +49,9 @@ def player(
 ) -> HTML:
     """An animation of points with a play button and a slider, which needs no kernel: it plays in the static book too.
 
-    frames: sets of n points (n, 2), one label each; y (n,) colours them by state. `alt` says what moves, for readers who
-    do not see it. Where scripts are stripped, a picture of the last frame stands instead. Raises ValueError for frames of
-    unequal size or a number of labels that differs from the number of frames.
+    frames: sets of n points (n, 2), one label each; y (n,) colours them by state. `alt` says what moves, for readers
+    who do not see it. Where scripts are stripped, a picture of the last frame stands instead. Raises ValueError for
+    frames of unequal size or a number of labels that differs from the number of frames.
     """
     if len({tuple(f.shape) for f in frames}) != 1 or len(frames) != len(labels):
         raise ValueError(

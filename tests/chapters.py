@@ -1,7 +1,7 @@
-"""A pytest plugin for the chapters: nbval runs the cells, and one more item, `sliders`, moves every slider in that kernel.
+"""A pytest plugin: nbval runs the cells of a chapter, and one more item, `sliders`, moves every slider in that kernel.
 
-So a chapter is executed once for both. A claim that does not hold is an error (`statesdiff.claims`), and of those that do
-nbval compares all but the digits of the value.
+So a chapter is executed once for both. A claim that does not hold is an error (`statesdiff.claims`), and of those that
+do nbval compares all but the digits of the value.
 """
 
 import inspect

@@ -3,12 +3,12 @@
     python tools/make_weights.py                          # all four, into statesdiff/weights/
     python tools/make_weights.py classifier --folder /tmp
 
-Each is `train_recipe(name, states().x, NoiseSchedule.linear(T=500), states().y, seed=0)` on one thread. "plain" takes the
-4,000 steps of its recipe; "fourier" and "conditional" take three times their recipe's, "classifier" two and a half times, so
-that the chapters that open with these weights look at diffusion and not at a network that was stopped early. What a reader
-trains in the chapters is therefore a little less sharp. The table printed at the end judges 5,000 ancestral samples and 5,000
-of 50 DDIM steps of each denoiser, unconditional; benchmarks/guidance.py judges the conditional ones. Same machine, same
-version of PyTorch: same files, byte for byte. About four minutes.
+Each is `train_recipe(name, states().x, NoiseSchedule.linear(T=500), states().y, seed=0)` on one thread. "plain" takes
+the 4,000 steps of its recipe; "fourier" and "conditional" take three times their recipe's, "classifier" two and a
+half times, so that the chapters that open with these weights look at diffusion and not at a network that was stopped
+early. What a reader trains in the chapters is therefore a little less sharp. The table printed at the end judges
+5,000 ancestral samples and 5,000 of 50 DDIM steps of each denoiser, unconditional; benchmarks/guidance.py judges the
+conditional ones. Same machine, same version of PyTorch: same files, byte for byte. About four minutes.
 """
 
 import argparse

@@ -64,7 +64,7 @@ NUMBERS = {
 
 @dataclass(frozen=True)
 class Sampling:
-    """How n samples are drawn: ancestrally with variance "beta" or "beta_tilde", or by "ddim" in `steps` steps with `eta`.
+    """How n samples are drawn: with all steps and variance "beta" or "beta_tilde", or by "ddim" in `steps` with `eta`.
 
     With `guidance`, by classifier-free guidance to labels drawn in the proportions of the data; 0 is unconditional, 1
     conditional. Raises ValueError for anything else.
@@ -77,7 +77,7 @@ class Sampling:
     n: int = 2000
 
     def check(self, T: int, labelled: bool) -> None:
-        """Raise ValueError, naming the field, if a network of T times, trained with labels or without, cannot do this."""
+        """Raise ValueError, naming the field, if a network of T times, with labels or without, cannot do this."""
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}; got {self.sampler!r}")
         if self.sampler == "ddim":
@@ -107,11 +107,11 @@ class Sampling:
 class Config:
     """One denoiser to train and how to judge it; the defaults are the toy-set homework's.
 
-    data: a toy set's name, "states", or the path of a .npy of points (N, D), brought to `units`, "minmax" or "standard".
-    n_train keeps the first so many training points. schedule: one of SCHEDULES; beta_1 and beta_T, left out, are its own.
-    network: one of NETWORKS, with `hidden` layers. `epochs` passes over the training
-    points. With `labelled`, labels are learnt, a fifth of them dropped. `samplings`: each gives a row of the table.
-    Raises ValueError, naming the field, for what cannot be trained; FileNotFoundError for missing data.
+    data: a toy set's name, "states", or the path of a .npy of points (N, D), brought to `units`, "minmax" or
+    "standard". n_train keeps the first so many training points. schedule: one of SCHEDULES; beta_1 and beta_T, left
+    out, are its own. network: one of NETWORKS, with `hidden` layers. `epochs` passes over the training points. With
+    `labelled`, labels are learnt, a fifth of them dropped. `samplings`: each gives a row of the table. Raises
+    ValueError, naming the field, for what cannot be trained; FileNotFoundError for missing data.
     """
 
     data: str = "moons"

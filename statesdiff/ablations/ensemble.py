@@ -39,7 +39,7 @@ class Job:
 
     @property
     def shape(self) -> tuple:
-        """Jobs of equal shape can be trained together: the same network but for its weights, the same size of batches."""
+        """Jobs of equal shape can be trained together: the same network but for its weights, the same batch size."""
         return type(self.model).__name__, str(self.model.config), self.training.batch_size, self.y is None
 
     @property
@@ -51,7 +51,7 @@ class Job:
 
 
 def train_ensemble(jobs: Sequence[Job]) -> Iterator[list[float | None]]:
-    """Train the models of all jobs at once, in place; yields the losses after each step, None for a job that has finished.
+    """Train all models at once, in place; yields the losses after each step, None for a job that has finished.
 
     When the caller stops listening, by `break` or by an interrupt, the models are whole and usable. A network that
     diverges does not disturb the others: its losses are NaN from then on. Raises ValueError if the shapes differ.
@@ -152,7 +152,7 @@ class Stack:
         return [p for layer in self.layers for p in (layer.weight, layer.bias)]
 
     def predict(self, x_t: Tensor, t: Tensor, y: Tensor | None, first: int = 0) -> Tensor:
-        """What the networks from row `first` on say of x_t (K - first, B, D) at t (K - first, B), with labels if any."""
+        """What the networks from row `first` on say of x_t (K - first, B, D), t (K - first, B) and labels, if any."""
         if first != self.first:
             self.first = first
             for layer in self.layers:

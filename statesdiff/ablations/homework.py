@@ -92,9 +92,9 @@ def kernel_nll(samples: Tensor, reference: Tensor, tau: float = 0.1) -> float:
 def total_emd(samples: Tensor, reference: Tensor, n: int = N_EMD, draws: int = 5, seed: int = 0) -> np.ndarray:
     """The course's "EMD", one value a draw, (draws,): its tables give the mean of five.
 
-    Each draw takes n of the samples (m, D) and n of the reference points (N, D), without repeats, and finds the matching
-    of least total Euclidean distance: the TOTAL over n pairs, where `metrics.emd` has the mean, so it grows with n.
-    The draws share the two sets: their spread covers the choice of points, not the making of the samples.
+    Each draw takes n of the samples (m, D) and n of the reference points (N, D), without repeats, and finds the
+    matching of least total Euclidean distance: the TOTAL over n pairs, where `metrics.emd` has the mean, so it grows
+    with n. The draws share the two sets: their spread covers the choice of points, not the making of the samples.
     Raises ValueError for empty, non-finite or mismatched points, n outside 1..min(m, N), draws < 1 or seed < 0.
     """
     samples, reference = point_arrays(samples, reference)

@@ -1,4 +1,4 @@
-"""How the ablations judge a denoiser: what is measured on its samples, on its loss, and on real points in their place."""
+"""How the ablations judge a denoiser: what is measured on its samples, on its loss, and on real points instead."""
 
 import torch
 from sklearn.neighbors import KNeighborsClassifier
@@ -17,11 +17,12 @@ DRAWS = 40  # matchings; the homework averages 5, whose mean still varies by a t
 
 
 def evaluate(samples: Tensor, known: Points, train: Tensor, seed: int) -> dict[str, float]:
-    """Every measure of samples (n, D), n >= 4 N_EMD, that needs no labels; `train` are the points that were learnt from.
+    """Every measure of samples (n, D), n >= 4 N_EMD, that needs no labels; `train` are the points learnt from.
 
-    In the homework's conventions: "NLL (kernel)" against the held-out points and "EMD (total)" of 250 to 250 of them, mean
-    of DRAWS. In ours: "EMD", mean cost per point for 1,000 points against 1,000 fresh ones (or held out, if fewer);
-    "to train", mean distance to the nearest training point. For STATES also precision and recall about the true outline.
+    In the homework's conventions: "NLL (kernel)" against the held-out points and "EMD (total)" of 250 to 250 of them,
+    mean of DRAWS. In ours: "EMD", mean cost per point for 1,000 points against 1,000 fresh ones (or held out, if
+    fewer); "to train", mean distance to the nearest training point. For STATES also precision and recall about the
+    true outline.
     """
     real = known.held_out.x if known.fresh is None else known.fresh(1000, seed).x
     n = min(1000, len(real))
@@ -67,7 +68,7 @@ def sample_and_evaluate(
 def denoising_losses(
     model: nn.Module, schedule: NoiseSchedule, known: Points, train: Tensor, seed: int, n: int = 4000
 ) -> dict[str, float]:
-    """The loss per coordinate, t uniform, on training points and on fresh (or held-out) ones: their gap is over-fitting.
+    """The loss per coordinate, t uniform, on training points and on fresh (or held-out) ones: the gap is over-fitting.
 
     n points of each, with the same times and noise, so that the gap is known better than either.
     """

@@ -15,7 +15,7 @@ RANGES = ((1e-4, 0.02), (1e-3, 0.2), (1e-5, 0.002), (1e-5, 0.02), (1e-4, 0.2), (
 STRENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 EPOCHS = (1, 2, 5, 10, 20, 50, 100, 200)
 LINEAR = {"schedule": "linear", "beta_1": 1e-4, "beta_T": 0.02}
-# The second homework does not say which network three of its four tables are about. They print 126 for the helix in these
+# Which network three of the second homework's four tables are about is not said. They print 126 for the helix in these
 # settings, and its table of depths 120, 103 and 90 for its three networks: so it is the smallest.
 SURFACE_CONFIG = Config(
     data="sine",

@@ -38,13 +38,13 @@ def sweep(
 ) -> pd.DataFrame:
     """Train every configuration with every seed and judge the samples: a table, a row for each and for each floor.
 
-    seeds: how many (0, 1, ...), or which. What is finished is kept in `folder`, if one is given, and a second call with the
-    same folder trains only what is missing. `client`: a `dask.distributed` client, whose workers then do the work;
-    otherwise `workers` threads, each on one core (left out: all cores). Rows come in the order of the configurations, the
-    floors, real points judged in the same way, last, as network "real". `.attrs["memory"]` bounds, in bytes, what the
-    ensembles hold at once; `.attrs["trained"]` counts the runs that were not in `folder`. The measures are those of
-    `judging.evaluate`; a network that diverged has NaN for them.
-    Raises ValueError or FileNotFoundError for a bad configuration, before anything is trained.
+    seeds: how many (0, 1, ...), or which. What is finished is kept in `folder`, if one is given, and a second call
+    with the same folder trains only what is missing. `client`: a `dask.distributed` client, whose workers then do the
+    work; otherwise `workers` threads, each on one core (left out: all cores). Rows come in the order of the
+    configurations, the floors, real points judged in the same way, last, as network "real". `.attrs["memory"]`
+    bounds, in bytes, what the ensembles hold at once; `.attrs["trained"]` counts the runs that were not in `folder`.
+    The measures are those of `judging.evaluate`; a network that diverged has NaN for them. Raises ValueError or
+    FileNotFoundError for a bad configuration, before anything is trained.
     """
     configs = [config if isinstance(config, Config) else Config.of(config) for config in configs]
     seeds = _seeds(seeds)

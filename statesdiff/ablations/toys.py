@@ -47,7 +47,7 @@ def manycircles(n: int, seed: int) -> Arrays:
 
 
 def helix(n: int, seed: int) -> Arrays:
-    """2.2 turns of radius 1 about the z axis, z from -2 to -1, noise 0.03; y is 1 with probability (sin(4xyz) + 1)/2."""
+    """2.2 turns of radius 1 about the z axis, z from -2 to -1, noise 0.03; P(y = 1) = (sin(4xyz) + 1)/2."""
     rng = np.random.default_rng(seed)
     z = rng.uniform(-2, -1, n)
     x = np.stack([np.cos(13.85 * z), np.sin(13.85 * z), z], axis=1) + 0.03 * rng.normal(size=(n, 3))
@@ -115,12 +115,12 @@ class Points:
 
 
 def toy_split(name: str, *, units: str = "minmax", seed: int = 0) -> Points:
-    """The published toy set `name`, brought to `units` as a whole, then split 90 to 10 by `seed`; `fresh` in the same units.
+    """The published toy set `name`, brought to `units` as a whole, then split 90 to 10 by `seed`.
 
-    The units are "minmax" (the first course's five sets) or "standard" (the second course's: helix and sine). `fresh(n,
-    seed)` are n points in neither part. scikit-learn spaces its moons and circles evenly, so whole sets agree better than
-    independent draws could, and a floor taken from them would be too low: a tenth of a larger, shuffled set is close to
-    independent. Raises ValueError for a wrong name or units, `fresh` for n < 1 or seed < 0.
+    The units are "minmax" (the first course's five sets) or "standard" (the second course's: helix and sine).
+    `fresh(n, seed)` are n points in neither part. scikit-learn spaces its moons and circles evenly, so whole sets
+    agree better than independent draws could, and a floor taken from them would be too low: a tenth of a larger,
+    shuffled set is close to independent. Raises ValueError for a wrong name or units, `fresh` for n < 1 or seed < 0.
     """
     whole = in_units(toy(name), units)
 

@@ -58,7 +58,7 @@ def power(f: Callable[[Tensor, Tensor, float], float]) -> Verdict:
 
 
 def copy_ratio(f: Callable[[Tensor, Tensor, Tensor], float]) -> Verdict:
-    """f(samples (n, 2), train (m, 2), fresh (n, 2)) -> how far samples are from training points, in units of fresh ones."""
+    """f(samples (n, 2), train (m, 2), fresh (n, 2)) -> how near samples are to training points, over fresh ones."""
     g = stream("check")
     train, fresh = torch.randn(40, 2, generator=g), torch.randn(60, 2, generator=g)
     samples = train[torch.randint(40, (50,), generator=g)] + 0.1 * torch.randn(50, 2, generator=g)

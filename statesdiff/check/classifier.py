@@ -47,7 +47,7 @@ def class_posterior(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
 
 
 def classifier_loss(f: Callable[..., Tensor]) -> Verdict:
-    """f(classifier, schedule, x_0 (B, D), y (B,), t (B,), eps (B, D)) -> mean cross-entropy in nats at the noisy points."""
+    """f(classifier, schedule, x_0 (B, D), y (B,), t (B,), eps (B, D)) -> mean cross-entropy in nats at x_t."""
     schedule, g = NoiseSchedule.linear(T=100, beta_T=0.05), stream("check")
     x_0, eps, directions = (torch.randn(n, 2, generator=g) for n in (64, 64, 5))
     y, t = torch.randint(5, (64,), generator=g), torch.randint(1, 101, (64,), generator=g)

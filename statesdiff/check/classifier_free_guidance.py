@@ -86,7 +86,7 @@ def classifier_free(f: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict:
 
 
 def implied_gradient(f: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Verdict:
-    """f(eps_cond (B, D), eps_uncond (B, D), alpha_bar_t scalar) -> the grad log p(y | x_t) that the two imply, (B, D)."""
+    """f(eps_cond (B, D), eps_uncond (B, D), alpha_bar_t scalar) -> the grad log p(y | x_t) that they imply, (B, D)."""
     g, ab = stream("check"), torch.tensor(0.3)
     c, u, noise = torch.randn(50, 2, generator=g), torch.randn(50, 2, generator=g), (1 - ab).sqrt()
     wrong = {

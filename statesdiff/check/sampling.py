@@ -13,7 +13,7 @@ from statesdiff.schedule import NoiseSchedule
 
 
 def ddpm_step(f: Callable[..., Tensor]) -> Verdict:
-    """f(schedule, x_t (B, D), t, eps_hat (B, D), z (B, D)) -> x_{t-1} with sigma_t^2 = beta_t, and no noise at t = 1."""
+    """f(schedule, x_t (B, D), t, eps_hat (B, D), z (B, D)) -> x_{t-1}, sigma_t^2 = beta_t, no noise at t = 1."""
     schedule, g = NoiseSchedule.linear(T=50, beta_1=0.01, beta_T=0.3), stream("check")
     x, eps_hat, z = (torch.randn(50, 2, generator=g) for _ in range(3))
 

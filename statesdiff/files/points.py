@@ -13,8 +13,8 @@ from statesdiff.files.tensors import read_tensors
 def read_points(path: str | os.PathLike, n_classes: int) -> tuple[Tensor, Tensor]:
     """The points x (N, D) float32 and labels y (N,) int64, 0 where there are none, that a file holds.
 
-    A `.pt` or `.npz` has the keys "data" and "labels", a `.npy` the points alone. Raises FileNotFoundError for a missing
-    file and ValueError, saying what is wrong, for anything else, labels outside 0..n_classes-1 included.
+    A `.pt` or `.npz` has the keys "data" and "labels", a `.npy` the points alone. Raises FileNotFoundError for a
+    missing file and ValueError, saying what is wrong, for anything else, labels outside 0..n_classes-1 included.
     """
     path = Path(path)
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Reading other people's `.pt` files without unpickling them: the pickle is followed on paper, and nothing in it is called."""
+"""Reading other people's `.pt` files without unpickling: the pickle is followed on paper, nothing in it is called."""
 
 import io
 import math
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# torch.load(weights_only=True) runs no foreign code, but it believes what a file claims: a kilobyte of pickle that calls
+# torch.load(weights_only=True) runs no foreign code, but believes what a file claims: a kilobyte of pickle that calls
 # `bytearray` takes a gigabyte, and so does a deflated record. So we read the format ourselves, and bound everything.
 MAX_PICKLE = 8 << 20  # bytes; the pickle of a network is a few kilobytes, a long list of losses a megabyte
 MAX_OPCODES = 500_000  # about a second
@@ -53,7 +53,8 @@ def read_tensors(content: bytes) -> Any:
     """What `torch.save` wrote: a tensor, a scalar or a string, or dicts, lists and tuples of them; tensors on the CPU.
 
     Nothing is imported, called or unpickled, and neither time nor memory grows beyond the order of the file's size.
-    Parameters become tensors; devices and `requires_grad` are ignored. Raises NotTensors, a ValueError that says why, for all else.
+    Parameters become tensors; devices and `requires_grad` are ignored. Raises NotTensors, a ValueError that says why,
+    for all else.
     """
     if not content.startswith(b"PK\x03\x04"):
         old = content.startswith(b"\x80")
@@ -114,7 +115,7 @@ def _open(content: bytes) -> tuple[bytes, bool, Callable[[str], bytes]]:
 
 
 class _Machine:
-    """The pickle machine, with the opcodes that plain tensors need and no others; a call is looked up in a short list."""
+    """The pickle machine, with the opcodes that plain tensors need; a call is looked up in a short list."""
 
     def __init__(self, record: Callable[[str], bytes], swap: bool, budget: int) -> None:
         self.record, self.swap, self.budget = record, swap, budget
@@ -178,7 +179,7 @@ class _Machine:
         self.push(_CALLS[function.name](self, *arguments))
 
     def storage(self, _: None) -> None:
-        """The persistent id ("storage", class, key, device, length); the device is where it was, not where it will be."""
+        """The persistent id ("storage", class, key, device, length); the device is where it was, and ignored."""
         kind, cls, key, _, n = self.stack.pop()
         if kind != "storage" or type(cls) is not _Name or cls.name not in STORAGES or type(key) is not str:
             raise NotTensors("damaged: a record that is no storage of a tensor")

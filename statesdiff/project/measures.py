@@ -93,7 +93,7 @@ class Reference:
 
 
 def measure(samples: Tensor, label: int | None, reference: Reference) -> Measures:
-    """Everything we know to measure on the samples (n, 2) that were meant to be of class `label`, or of all for None."""
+    """Everything we know to measure on samples (n, 2) that were meant to be of class `label`, or of all for None."""
     data, real = reference.data, reference.points(label)
     floor, distance_floor, copies_floor = reference.floors[label]
     covered = [coverage(samples, reference.target(y)) for y in (reference.labels if label is None else [label])]

@@ -1,4 +1,4 @@
-"""A student's folder, read with gloves: no link is followed, no pipe waited for, nothing executed, every size bounded."""
+"""A student's folder, read with gloves: no link followed, no pipe waited for, nothing executed, every size bounded."""
 
 import os
 import stat
@@ -54,7 +54,7 @@ def _has_parts(folder: Path) -> bool:
 
 
 def read_file(folder: Path, name: str, limit: int) -> bytes:
-    """The content of folder/name, "part/file". Raises ValueError unless it is an ordinary file of 1 to `limit` bytes."""
+    """The content of folder/name, "part/file". Raises ValueError unless it is a plain file of 1 to `limit` bytes."""
     part, path = name.split("/")[0], folder / name
     try:
         mode = os.lstat(folder / part).st_mode
@@ -112,7 +112,7 @@ def read_samples(folder: Path, name: str) -> Tensor:
 
 
 def check_checkpoint(folder: Path, stem: str) -> str:
-    """Count the weights in stem.pt, or in stem.safetensors where there is no such file. Raises ValueError if unreadable.
+    """Count the weights in stem.pt, or else in stem.safetensors. Raises ValueError if unreadable.
 
     The weights are a state dict, by itself or as one of the entries of a dict.
     """
@@ -144,7 +144,7 @@ def _read_safetensors(content: bytes) -> dict[str, Tensor]:
 
 
 def clean(text: str, length: int = 200) -> str:
-    """Text from a submission that a terminal can show: control characters and the like become "?", the end is cut off."""
+    """Text from a submission that a terminal can show: control characters and the like become "?", the end is cut."""
     shown = "".join(c if c.isprintable() else "?" for c in text[:length])
     return shown + "..." * (len(text) > length)
 

@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent
 
 
 def table(name: str) -> pd.DataFrame:
-    """The committed table of that name; `.attrs["made by"]` holds the command, the versions and the machine that made it.
+    """The committed table of that name; `.attrs["made by"]` has the command, the versions and the machine.
 
     Raises ValueError, with the names there are, for another name.
     """
@@ -41,7 +41,8 @@ def floor(frame: pd.DataFrame) -> pd.DataFrame:
 def write(frame: pd.DataFrame, path: Path, made_by: str) -> Path:
     """Write a sweep's table, five digits a number, under a comment: `made_by`, the versions, and what all rows share.
 
-    Settings, the columns before the seed, that are the same in every trained row stand in that comment, not in the table.
+    Settings, the columns before the seed, that are the same in every trained row stand in that comment, not in the
+    table.
     """
     networks = trained(frame)
     settings = list(frame)[: list(frame).index("seed")]  # a measure may be constant too, yet differ from its floor
@@ -56,7 +57,7 @@ def write(frame: pd.DataFrame, path: Path, made_by: str) -> Path:
 def pivot(
     frame: pd.DataFrame, columns: str, value: str, index: str = "data", ours: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """A sweep's rows as "mean ± half-width" over the seeds, 95% intervals: a row for each `index`, a column for each setting.
+    """A sweep's rows as "mean ± half-width" over the seeds, at 95%: a row for each `index`, a column for each setting.
 
     Then the floor, real points judged in the same way, if the rows have any. `ours`, the rows of another sweep with one
     setting for each `index`, are the last column.
@@ -72,7 +73,7 @@ def pivot(
 def compare(
     frame: pd.DataFrame, columns: str, value: str, reference: object, index: str = "data", level: float = 0.95
 ) -> pd.DataFrame:
-    """What each setting of a sweep has more than the `reference`, seed by seed: "mean ± half-width", as `pivot` has them.
+    """What each setting of a sweep has more than the `reference`, seed by seed, as "mean ± half-width".
 
     A star marks a difference whose interval, at this level, does not hold zero. Raises ValueError if no row has the
     reference.
