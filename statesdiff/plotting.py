@@ -1,5 +1,6 @@
 """Figures: small helpers that take `ax=None` and return the axes; colours are safe for colour-blind readers."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -37,6 +38,16 @@ def style() -> None:
             "image.cmap": "cividis",
         }
     )
+    _sharpen()
+
+
+def _sharpen() -> None:
+    """In a notebook, draw two pixels to a point; the size stored with a figure shows it as large as before."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None and "inline" in plt.get_backend():
+        from matplotlib_inline.config import InlineBackend  # only a kernel is sure to have it
+
+        InlineBackend.instance(parent=shell).figure_formats = {"retina"}
 
 
 def _square(ax: Axes | None, title: str, limit: float) -> Axes:

@@ -3,6 +3,7 @@
 `python tools/run_notebooks.py` runs every notebook, `... notebooks/01_states.ipynb` the named ones. Running it twice on
 an unchanged notebook gives the same file, byte for byte, as long as the outputs themselves are the same. Dropped are
 widgets (they are dead in a static page), stderr with its progress bars, timings, and the versions of the kernel.
+Figures are made small (see `figures.py`).
 Cell ids, tags and all other metadata are kept. A notebook that fails is left as it was.
 """
 
@@ -11,10 +12,12 @@ import os
 import re
 import sys
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from pathlib import Path
 from queue import Empty
 
+import figures
 import nbformat
 from jupyter_client.channels import AsyncZMQSocketChannel
 from nbclient import NotebookClient
@@ -102,6 +105,15 @@ def clean_outputs(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
     return [output for output in kept if output.get("text") != ""]
 
 
+def shrink_figure(output: NotebookNode) -> None:
+    """Store the figure of an output, if it has one, in as few bytes as show it."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        png = b64decode(data["image/png"])
+        if (small := figures.shrink(png)) != png:
+            data["image/png"] = b64encode(small).decode()
+
+
 def clean(notebook: NotebookNode) -> NotebookNode:
     """Take the noise of an execution out of `notebook`, in place."""
     notebook.metadata = nbformat.from_dict(METADATA)
@@ -112,6 +124,7 @@ def clean(notebook: NotebookNode) -> NotebookNode:
         cell.execution_count = count
         cell.outputs = clean_outputs(cell.outputs)
         for output in cell.outputs:
+            shrink_figure(output)
             if output.output_type == "execute_result":
                 output.execution_count = count
     return notebook
