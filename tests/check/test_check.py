@@ -1,25 +1,22 @@
 """Every self-check against right answers, against each wrong answer it names, and against what is no answer at all."""
 
+import importlib
+import inspect
 import itertools
 import math
-import shutil
-import subprocess
+import pkgutil
 import sys
-import zipfile
-from pathlib import Path
 
-import check_answers_ablations  # noqa: F401  and those of chapters 8 and 9
-import check_answers_conditional  # noqa: F401  registers the answers of chapters 5 to 7
-import check_answers_depth  # noqa: F401  registers those of chapter 11
-import check_answers_epochs  # noqa: F401  registers those of chapter 10
 import pytest
 import torch
-from check_answers import RIGHT, WRONG
 
 from statesdiff import check
 from statesdiff.check import verdict as machinery
+from tests.check.answers import RIGHT, WRONG
 
-ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = sorted({module.name for module in pkgutil.iter_modules(check.__path__)} - {"verdict"})
+for chapter in CHAPTERS:
+    importlib.import_module(f"tests.check.{chapter}")  # registers its answers
 
 CHECKS = sorted(
     name
@@ -43,7 +40,13 @@ def _seed():
 
 
 def test_every_check_is_tested():
-    assert set(CHECKS) == set(RIGHT) == set(WRONG)
+    assert set(CHECKS) == set(RIGHT) == set(WRONG) == set(check.__all__) - {"Verdict"}
+
+
+@every_check
+def test_the_answers_stand_in_the_module_named_as_that_of_the_check(name):
+    (module,) = {answer.__module__ for answer in RIGHT[name]}
+    assert f"statesdiff.{module.removeprefix('tests.')}" == getattr(check, name).__module__
 
 
 @pytest.mark.parametrize(("name", "answer"), cases(RIGHT))
@@ -63,17 +66,21 @@ def test_a_wrong_answer_gets_its_diagnosis(name, case):
     assert repr(verdict) == "✗ " + verdict.message
 
 
-def spy_on(function, name, monkeypatch):
-    """The arguments of every call to a function of the machinery while the check judges a right answer."""
+def tables_of(function, name, monkeypatch):
+    """What a check hands to `compare` or to `rule_out` while it judges a right answer: its tables of mistakes.
+
+    They are written inside the checks, so this is the only way to read them; nothing is asserted about the calls.
+    """
     seen, real = [], getattr(machinery, function)
 
-    def spy(*args, **kwargs):
-        seen.append(args)
+    def recording(*args, **kwargs):
+        bound = inspect.signature(real).bind(*args, **kwargs)
+        seen.append(bound.arguments)
         return real(*args, **kwargs)
 
     with monkeypatch.context() as patch:
         for module in (m for n, m in sys.modules.items() if n.startswith("statesdiff.check.") and hasattr(m, function)):
-            patch.setattr(module, function, spy)
+            patch.setattr(module, function, recording)
         assert run(name, RIGHT[name][0]).passed
     return seen
 
@@ -81,15 +88,15 @@ def spy_on(function, name, monkeypatch):
 def named_mistakes(name, monkeypatch):
     """All the comparisons that a check makes: (right answer, {diagnosis: [wrong answers]}, tolerance)."""
     return [
-        (right_answer, {k: v if isinstance(v, list) else [v] for k, v in wrong_answers.items()}, rtol)
-        for _, right_answer, wrong_answers, _, rtol in spy_on("compare", name, monkeypatch)
+        (table["right"], {k: v if isinstance(v, list) else [v] for k, v in table["wrong"].items()}, table["rtol"])
+        for table in tables_of("compare", name, monkeypatch)
     ]
 
 
 @every_check
 def test_each_diagnosis_is_reached_by_some_wrong_answer(name, monkeypatch):
     named = {diagnosis for _, mistakes, _ in named_mistakes(name, monkeypatch) for diagnosis in mistakes}
-    named |= {diagnosis for (mistakes,) in spy_on("rule_out", name, monkeypatch) for diagnosis in mistakes}
+    named |= {diagnosis for table in tables_of("rule_out", name, monkeypatch) for diagnosis in table["mistakes"]}
     reached = {run(name, answer).message for answer, _ in WRONG[name]}
     assert named and named <= reached
 
@@ -213,15 +220,3 @@ def test_the_class_gradient_is_judged_the_same_wherever_it_is_called():
         assert not torch.is_grad_enabled()
     for answer in RIGHT["class_gradient"]:
         assert check.class_gradient(answer).passed and torch.is_grad_enabled()
-
-
-def test_the_wheel_holds_every_file_of_the_package(tmp_path):
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tmp_path)
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "statesdiff", tmp_path / "statesdiff", ignore=ignore)
-    files = {str(file.relative_to(tmp_path)) for file in (tmp_path / "statesdiff").rglob("*") if file.is_file()}
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", "dist", "."]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    (wheel,) = (tmp_path / "dist").glob("statesdiff-*.whl")
-    assert files <= set(zipfile.ZipFile(wheel).namelist())

@@ -1,11 +1,12 @@
-"""Answers to the exercises of chapter 10, right and wrong, for the tests of the self-checks."""
+"""Answers to the exercises of chapter 10, right and wrong."""
 
 import math
 
 import numpy as np
 import torch
-from check_answers import right, wrong
 from scipy.spatial import cKDTree
+
+from tests.check.answers import right, wrong
 
 # count_updates(epochs, n, batch_size)
 

@@ -1,11 +1,11 @@
-"""Answers to the exercises of chapter 11, right and wrong, for the tests of the self-checks."""
+"""Answers to the exercises of chapter 11, right and wrong."""
 
 import math
 
 import torch
-from check_answers import right, wrong
 
 from statesdiff.models import mlp
+from tests.check.answers import right, wrong
 
 # count_weights(sizes)
 

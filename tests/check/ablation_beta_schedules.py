@@ -1,0 +1,46 @@
+"""Answers to the exercises of chapter 9, right and wrong."""
+
+import numpy as np
+import torch
+
+from tests.check.answers import right, wrong
+
+# log_snr(alpha_bar)
+
+right(
+    "log_snr",
+    lambda ab: (ab / (1 - ab)).log(),
+    lambda ab: torch.logit(ab),
+    lambda ab: np.log(ab.numpy()) - np.log1p(-ab.numpy()),
+)
+wrong("log_snr", lambda ab: ab / (1 - ab), "ratio itself")
+wrong("log_snr", lambda ab: ((1 - ab) / ab).log(), "sign")
+wrong("log_snr", lambda ab: (ab / (1 - ab)).log10(), "base 10")
+wrong("log_snr", lambda ab: (ab / (1 - ab)).log2(), "base 2")
+wrong("log_snr", lambda ab: (ab / (1 - ab)).sqrt().log(), "standard deviations")
+wrong("log_snr", lambda ab: ab.log(), "log alpha_bar")
+wrong("log_snr", lambda ab: ((1 - ab) / ab).sqrt().log(), "noise level")
+wrong("log_snr", lambda ab: (ab / (1 - ab).sqrt()).log(), "not its root")
+wrong("log_snr", lambda ab: 0 * ab, "not the right numbers")
+
+
+# betas_of(alpha_bar)
+
+
+def betas_in_a_loop(ab):
+    return [1 - ab[t].item() / ab[t - 1].item() for t in range(1, len(ab))]
+
+
+right("betas_of", lambda ab: 1 - ab[1:] / ab[:-1], lambda ab: -ab.log().diff().expm1(), betas_in_a_loop)
+wrong("betas_of", lambda ab: 1 - ab, "before it")
+wrong("betas_of", lambda ab: 1 - ab[1:], "before it")
+wrong("betas_of", lambda ab: ab[1:] / ab[:-1], "these are the alphas")
+wrong("betas_of", lambda ab: 1 - ab[:-1] / ab[1:], "quotient is turned round")
+wrong("betas_of", lambda ab: ab[:-1] - ab[1:], "differences")
+wrong("betas_of", lambda ab: ab.diff(), "differences")
+wrong("betas_of", lambda ab: torch.cat([torch.zeros(1), 1 - ab[1:] / ab[:-1]]), "leave out beta_0")
+wrong("betas_of", lambda ab: torch.cat([torch.ones(1), 1 - ab[1:] / ab[:-1]]), "leave out beta_0")
+wrong("betas_of", lambda ab: (1 - ab[1:] / ab[:-1]).flip(0), "order")
+wrong("betas_of", lambda ab: 1 - (ab[1:] / ab[:-1]).sqrt(), "square root too many")
+wrong("betas_of", lambda ab: (1 - ab[1:] / ab[:-1])[:-1], "last beta is missing")
+wrong("betas_of", lambda ab: 0 * ab[1:], "not the right numbers")

@@ -1,0 +1,138 @@
+"""Answers to the exercises of chapter 5, right and wrong."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from tests.check.answers import right, wrong
+
+# class_posterior(log_density, prior)
+
+
+def bayes_in_a_loop(log_density, prior):
+    rows = []
+    for row in log_density.tolist():
+        joint = [a + math.log(b) for a, b in zip(row, prior.tolist(), strict=True)]
+        top = max(joint)
+        log_p_x = top + math.log(sum(math.exp(a - top) for a in joint))
+        rows.append([a - log_p_x for a in joint])
+    return rows
+
+
+right(
+    "class_posterior",
+    lambda log_density, prior: torch.log_softmax(log_density + torch.log(prior), dim=-1),
+    lambda d, prior: d + prior.log() - (d + prior.log()).logsumexp(1, keepdim=True),
+    lambda d, prior: (d.double() + prior.double().log()).log_softmax(1).numpy(),
+    bayes_in_a_loop,
+)
+wrong("class_posterior", lambda d, prior: d.log_softmax(1), "prior is forgotten")
+wrong("class_posterior", lambda d, prior: d + prior, "prior itself was added", "logarithm")
+wrong("class_posterior", lambda d, prior: (d + prior).log_softmax(1), "prior itself was added", "logarithm")
+wrong("class_posterior", lambda d, prior: d + prior.log(), "not normalised", "logsumexp")
+wrong("class_posterior", lambda d, prior: (d + prior.log()).log_softmax(0), "over the points")
+wrong("class_posterior", lambda d, prior: (d + prior.log()).softmax(1), "these are probabilities")
+wrong("class_posterior", lambda d, prior: (d - prior.log()).log_softmax(1), "divided by the prior")
+wrong("class_posterior", lambda d, prior: (d * prior).log_softmax(1), "multiplied by the prior")
+wrong("class_posterior", lambda d, prior: F.normalize(d + prior.log()), "not the right numbers")
+wrong("class_posterior", lambda d, prior: (d + prior.log()) / (d + prior.log()).sum(1)[:, None], "by their sum")
+
+
+def bayes_without_logarithms(log_density, prior):
+    joint = log_density.exp() * prior
+    return (joint / joint.sum(1, keepdim=True)).log()
+
+
+wrong("class_posterior", bayes_without_logarithms, "far from it", "stay with logarithms")
+
+
+# classifier_loss(classifier, schedule, x_0, y, t, eps)
+
+
+def noised(schedule, x_0, t, eps):
+    a = schedule.alpha_bar[t].float().view(-1, 1)
+    return a.sqrt() * x_0 + (1 - a).sqrt() * eps
+
+
+def classify(sees="x_t", told=lambda t: t, loss=F.cross_entropy):
+    """An answer that shows the classifier this tensor, tells it this time, and makes this loss of logits and labels."""
+
+    def answer(classifier, schedule, x_0, y, t, eps):
+        tensors = {"x_0": x_0, "eps": eps, "x_t": noised(schedule, x_0, t, eps)}
+        return loss(classifier(tensors[sees], told(t)), y)
+
+    return answer
+
+
+def log_p_of_y(logits, y):
+    return logits.log_softmax(1)[torch.arange(len(y)), y]
+
+
+right(
+    "classifier_loss",
+    classify(),
+    lambda c, schedule, x_0, y, t, eps: torch.nn.CrossEntropyLoss()(c(schedule.q_sample(x_0, t, eps), t), y).item(),
+    classify(loss=lambda logits, y: F.nll_loss(logits.log_softmax(1), y)),
+    classify(loss=lambda logits, y: F.cross_entropy(logits.log_softmax(1), y)),  # log_softmax twice is harmless
+    classify(loss=lambda logits, y: -(F.one_hot(y, logits.shape[1]) * logits.log_softmax(1)).sum(1).mean()),
+    classify(loss=lambda logits, y: -log_p_of_y(logits, y).mean()),
+)
+wrong("classifier_loss", classify(sees="x_0"), "given the clean x_0")
+wrong("classifier_loss", classify(sees="eps"), "given the noise itself")
+wrong("classifier_loss", classify(told=lambda t: 0), "told t = 0")
+wrong("classifier_loss", classify(told=torch.zeros_like), "told t = 0")
+wrong("classifier_loss", classify(told=lambda t: t / 100), "t / T or t_bar", "rescales time itself")
+wrong("classifier_loss", classify(told=lambda t: 2 * t / 100 - 1), "t / T or t_bar", "rescales time itself")
+wrong("classifier_loss", classify(told=lambda t: t - 1), "off by one", "t - 1")
+wrong("classifier_loss", classify(loss=lambda z, y: F.cross_entropy(z, y) / math.log(2)), "in bits")
+wrong("classifier_loss", classify(loss=lambda z, y: -log_p_of_y(z, y).mul(1 / math.log(2)).mean()), "in bits")
+wrong("classifier_loss", classify(loss=lambda z, y: F.cross_entropy(z.softmax(1), y)), "softmax twice")
+wrong("classifier_loss", classify(loss=F.nll_loss), "softmax is missing", "nll_loss")
+wrong("classifier_loss", classify(loss=lambda z, y: F.cross_entropy(z, y, reduction="sum")), "the sum over the batch")
+wrong("classifier_loss", classify(loss=lambda z, y: log_p_of_y(z, y).mean()), "sign is wrong", "MINUS")
+wrong("classifier_loss", classify(loss=lambda z, y: F.cross_entropy(z, y, reduction="none")), "the mean is missing")
+wrong("classifier_loss", classify(loss=log_p_of_y), "the mean is missing")
+wrong("classifier_loss", classify(loss=lambda z, y: (z.argmax(1) == y).float().mean()), "this is the accuracy")
+wrong("classifier_loss", classify(loss=lambda z, y: (z.argmax(1) != y).float().mean()), "this is the accuracy")
+wrong("classifier_loss", classify(loss=lambda z, y: log_p_of_y(z, y).exp().mean()), "the logarithm is missing")
+wrong("classifier_loss", classify(loss=lambda z, y: -log_p_of_y(z, y).exp().mean().log()), "logarithm of the mean")
+wrong("classifier_loss", classify(loss=lambda z, y: -z.log_softmax(1).mean()), "the mean over all classes")
+wrong("classifier_loss", classify(loss=lambda z, y: z), "the shape should be ()")
+wrong("classifier_loss", classify(told=lambda t: t[:1]), "not the right numbers")
+wrong("classifier_loss", classify(loss=lambda z, y: F.cross_entropy(z, y[:-1])), "your function raised ValueError")
+
+
+# overconfidence(probabilities, y)
+
+
+def hits(p, y):
+    return (p.argmax(dim=1) == y).float()
+
+
+def overconfidence_in_a_loop(p, y):
+    total = 0.0
+    for row, label in zip(p.tolist(), y.tolist(), strict=True):
+        total += max(row) - (row.index(max(row)) == label)
+    return total / len(y)
+
+
+right(
+    "overconfidence",
+    lambda p, y: p.max(dim=1).values.mean() - hits(p, y).mean(),
+    lambda p, y: p.amax(1).mean() - (p.argmax(1) == y).double().mean(),
+    lambda p, y: np.mean(p.numpy().max(1)) - np.mean(p.numpy().argmax(1) == y.numpy()),
+    overconfidence_in_a_loop,
+)
+wrong("overconfidence", lambda p, y: hits(p, y).mean() - p.amax(1).mean(), "sign is wrong")
+wrong("overconfidence", lambda p, y: hits(p, y).mean(), "accuracy alone")
+wrong("overconfidence", lambda p, y: p.amax(1).mean(), "confidence alone")
+wrong("overconfidence", lambda p, y: p[range(len(y)), y].mean() - hits(p, y).mean(), "the true class")
+wrong("overconfidence", lambda p, y: p.mean() - hits(p, y).mean(), "all classes", "1 / K")
+wrong("overconfidence", lambda p, y: (p.amax(1) - hits(p, y)).abs().mean(), "absolute value of each point")
+wrong("overconfidence", lambda p, y: 100 * (p.amax(1) - hits(p, y)).mean(), "percent")
+wrong("overconfidence", lambda p, y: p.amax(1) - hits(p, y), "the mean is missing")
+wrong("overconfidence", lambda p, y: (p.amax(1) - hits(p, y)).sum(), "sum over the points")
+wrong("overconfidence", lambda p, y: (p.amax(1).mean() - hits(p, y).mean()).abs(), "too modest", "no absolute value")
+wrong("overconfidence", lambda p, y: p.max(1), "expected numbers")

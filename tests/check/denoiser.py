@@ -1,0 +1,75 @@
+"""Answers to the exercises of chapter 3, right and wrong."""
+
+import torch
+
+from tests.check.answers import right, wrong
+
+# t_bar(t, T)
+
+right(
+    "t_bar",
+    lambda t, T: 2 * (t - T / 2) / T,
+    lambda t, T: 2 * t / T - 1,
+    lambda t, T: [2 * k / T - 1 for k in t.tolist()],
+)
+wrong("t_bar", lambda t, T: t / T, "t_bar mismatch", "from 0 to 1")
+wrong("t_bar", lambda t, T: torch.linspace(-1, 1, T)[t - 1], "t_bar mismatch", "t = 1 to -1")
+wrong("t_bar", lambda t, T: 2 * ((t + 1) / T - 1 / 2), "t_bar mismatch", "one step ahead")
+wrong("t_bar", lambda t, T: (t - T / 2) / T, "t_bar mismatch", "factor 2")
+wrong("t_bar", lambda t, T: 2 * (t - T // 2) // T, "integer division")
+
+
+# denoising_loss(predictor, schedule, x_0, t, eps)
+
+
+def denoise(what_the_network_sees="x_t", target="eps", reduce=lambda d: (d**2).mean()):
+    def answer(predictor, schedule, x_0, t, eps):
+        a = schedule.alpha_bar[t].float()[:, None]
+        x_t = a.sqrt() * x_0 + (1 - a).sqrt() * eps
+        tensors = {"x_0": x_0, "x_t": x_t, "eps": eps}
+        return reduce(predictor(tensors[what_the_network_sees], t) - tensors[target])
+
+    return answer
+
+
+def compared_with_itself(predictor, schedule, x_0, t, eps):
+    eps_hat = predictor(schedule.q_sample(x_0, t, eps), t)
+    return ((eps_hat - eps_hat) ** 2).mean()
+
+
+def wrong_sign(predictor, schedule, x_0, t, eps):
+    return ((predictor(schedule.q_sample(x_0, t, eps), t) + eps) ** 2).mean()
+
+
+def mse_loss(predictor, schedule, x_0, t, eps):
+    return torch.nn.functional.mse_loss(predictor(schedule.q_sample(x_0, t, eps), t), eps)
+
+
+right("denoising_loss", denoise(), mse_loss, lambda *args: mse_loss(*args).item())
+wrong("denoising_loss", compared_with_itself, "compared with itself", "misprint")
+wrong("denoising_loss", denoise(target="x_0"), "not the clean x_0")
+wrong("denoising_loss", denoise(target="x_t"), "not the noisy x_t")
+wrong("denoising_loss", denoise("x_0"), "given the clean x_0")
+wrong("denoising_loss", denoise("eps"), "given the noise itself")
+wrong("denoising_loss", denoise(reduce=lambda d: (d**2).sum()), "sum over the batch")
+wrong("denoising_loss", denoise(reduce=lambda d: (d**2).sum(1).mean()), "sum over coordinates")
+wrong("denoising_loss", denoise(reduce=lambda d: d.abs().mean()), "absolute error")
+wrong("denoising_loss", wrong_sign, "wrong sign")
+wrong("denoising_loss", denoise(reduce=lambda d: d**2), "the mean is missing")
+wrong("denoising_loss", denoise(reduce=lambda d: (d**2).mean(1)), "the shape should be ()")
+
+
+# predict_x_0(x_t, eps_hat, alpha_bar_t)
+
+right(
+    "predict_x_0",
+    lambda x, e, a: (x - (1 - a) ** 0.5 * e) / a**0.5,
+    lambda x, e, a: x / a.sqrt() - (1 / a - 1).sqrt() * e,
+)
+wrong("predict_x_0", lambda x, e, a: (x - (1 - a) * e) / a, "both square roots")
+wrong("predict_x_0", lambda x, e, a: (x - (1 - a) * e) / a.sqrt(), "square root is missing on 1 - alpha_bar")
+wrong("predict_x_0", lambda x, e, a: (x - (1 - a).sqrt() * e) / a, "square root is missing on alpha_bar")
+wrong("predict_x_0", lambda x, e, a: x - (1 - a).sqrt() * e, "divide by sqrt(alpha_bar)")
+wrong("predict_x_0", lambda x, e, a: (x - (1 - a).sqrt() * e) * a.sqrt(), "you multiplied by sqrt(alpha_bar)")
+wrong("predict_x_0", lambda x, e, a: (x + (1 - a).sqrt() * e) / a.sqrt(), "the noise was added")
+wrong("predict_x_0", lambda x, e, a: (x - e) / a.sqrt(), "unscaled")
