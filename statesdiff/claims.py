@@ -41,7 +41,8 @@ def _checked(sentence: str, claim: Claim) -> tuple[float, float, float]:
         raise TypeError(f"{sentence!r}: a claim is (value, low, high), got {claim!r}")
     value, low, high = claim
     low, high = (-math.inf if low is None else low), (math.inf if high is None else high)
-    numbers = [v.item() if hasattr(v, "item") else v for v in (value, low, high)]  # an entry of an array or a tensor
+    # an entry of an array or of a tensor is a number too
+    numbers = [v.item() if math.prod(getattr(v, "shape", (0,))) == 1 else v for v in (value, low, high)]
     if not all(isinstance(v, Real) and not isinstance(v, bool) for v in numbers):
         raise TypeError(f"{sentence!r}: value, low and high must be numbers, got {claim!r}")
     if not numbers[1] <= numbers[2] or numbers[1:] == [-math.inf, math.inf]:
@@ -59,4 +60,4 @@ def _range(low: float, high: float) -> str:
 
 def _digits(value: float) -> str:
     """Three significant digits; whole numbers, and all from a thousand on, in full."""
-    return f"{value:,.0f}" if not -1000 < value < 1000 or value == int(value) else f"{value:.3g}"
+    return f"{value:,.0f}" if not -999.5 < value < 999.5 or value == int(value) else f"{value:.3g}"
