@@ -9,6 +9,7 @@ import json
 import re
 from copy import deepcopy
 from pathlib import Path
+from zlib import crc32
 
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -160,6 +161,8 @@ class ModuleDirective(SphinxDirective):
         found = nodes.container()
         text = Module(name, path.read_text(encoding="utf-8")).markdown()
         self.state.nested_parse(StringList(text.splitlines(), str(path)), 0, found)
+        for paragraph in found.findall(nodes.paragraph):
+            paragraph["support_smartquotes"] = False  # (B, ...) and "beta" are code
         return found.children
 
 
@@ -178,8 +181,9 @@ def nothing_left_out(app: Sphinx, env: BuildEnvironment) -> None:
 
 
 def setup(app: Sphinx) -> dict:
-    """Register the directive and the hooks."""
+    """Register the directive and the hooks; the version makes all pages again when this file changes."""
     app.add_directive("api", ModuleDirective)
     app.connect("missing-reference", plain_if_unknown)
     app.connect("env-check-consistency", nothing_left_out)
-    return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}
+    version = crc32(Path(__file__).read_bytes())
+    return {"env_version": version, "parallel_read_safe": True, "parallel_write_safe": True}
