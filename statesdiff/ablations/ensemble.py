@@ -21,7 +21,8 @@ POINTS = 4096  # noisy points made at once for each network: this bounds the mem
 class Job:
     """One denoiser to be trained, in place, on x_0 (N, D) and, if it learns them, the labels y (N,).
 
-    All its layers with weights must be linear. Raises ValueError for what cannot be trained.
+    All its layers with weights must be `nn.Linear`, with their biases, and its `config` must say what else it is like.
+    Raises ValueError for what cannot be trained.
     """
 
     model: nn.Module
@@ -33,9 +34,12 @@ class Job:
 
     def __post_init__(self) -> None:
         check_trainable(self.model, self.x_0, self.schedule, self.y)
-        weights = sum(p.numel() for p in self.model.parameters())
-        if weights != sum(p.numel() for layer in linear_layers(self.model) for p in layer.parameters()):
-            raise ValueError("model must have no weights but those of its linear layers: only these can be stacked")
+        layers = linear_layers(self.model)
+        stacked = sum(p.numel() for layer in layers for p in layer.parameters())
+        if stacked != sum(p.numel() for p in self.model.parameters()) or any(layer.bias is None for layer in layers):
+            raise ValueError("model must have no weights but those of plain linear layers, with biases, to be stacked")
+        if not hasattr(self.model, "config"):
+            raise ValueError("model needs a `config`, by which networks of one shape are known")
 
     @property
     def shape(self) -> tuple:
@@ -99,8 +103,8 @@ def _stacked(batches: Iterator[Batch]) -> Batch:
 
 
 def linear_layers(model: nn.Module) -> list[nn.Linear]:
-    """The linear layers of a network, in order."""
-    return [module for module in model.modules() if isinstance(module, nn.Linear)]
+    """The linear layers of a network, in order; a subclass of `nn.Linear` may compute something else."""
+    return [module for module in model.modules() if type(module) is nn.Linear]
 
 
 def memory(job: Job) -> int:
@@ -136,10 +140,10 @@ class Stack:
         self.models, self.network, self.first = models, deepcopy(models[0]), 0
         self.layers = [StackedLinear(same) for same in zip(*map(linear_layers, models), strict=True)]
         stacked = dict(zip(linear_layers(self.network), self.layers, strict=True))
-        for module in list(self.network.modules()):
-            for name, child in module.named_children():
-                if child in stacked:
-                    setattr(module, name, stacked[child])
+        for path, module in list(self.network.named_modules(remove_duplicate=False)):  # a layer may have two names
+            if module in stacked:
+                parent, _, name = path.rpartition(".")
+                setattr(self.network.get_submodule(parent), name, stacked[module])
 
     @property
     def parameters(self) -> list[Tensor]:
