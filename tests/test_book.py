@@ -55,6 +55,8 @@ INSPECT = r"""async () => {
     raw: text.textContent.match(/\\\(|\\\[|\$\$/)?.[0] ?? null,
     images: images.map(i => ({
       source: i.currentSrc.slice(0, 120), width: i.naturalWidth, alt: i.alt, decoration: !i.closest("article"),
+      squashed: Math.abs(i.height - i.width * i.naturalHeight / i.naturalWidth) > 2,
+      enlarges: i.role === "button" || i.closest("a") !== null,
     })),
     links: [...document.querySelectorAll("a[href]")].map(a => a.href),
     ids: [...document.querySelectorAll("[id], a[name]")].map(e => e.id || e.name),
@@ -141,6 +143,10 @@ def faults_of(seen: dict) -> Iterator[str]:
         described = image["alt"].strip() and not image["alt"].endswith((".png", ".svg", ".jpg", ".gif"))
         if not described and not image["decoration"]:
             yield f"image has no description: {image['source']} {image['alt']!r}"
+        if not image["decoration"] and image["squashed"]:
+            yield f"image is squashed: {image['source']}"
+        if not image["decoration"] and not image["enlarges"]:
+            yield f"image does not open large: {image['source']}"
 
 
 def visit(page: Page, url: str) -> tuple[dict, list[str]]:
@@ -213,7 +219,7 @@ def test_every_page_is_whole_in_a_browser(browser: Browser, server: str, html: P
 
 BROKEN = """<!doctype html><html lang="en"><title>broken</title><article>
 <p class="math">\\(x\\)</p> <p>and $$y$$</p> <p style="width: 3000px">wide</p>
-<img src="none.png" alt="a figure that is not there"> <img src="dot.svg" alt="dot.svg">
+<img src="none.png" alt="a figure that is not there"> <img src="dot.svg" alt="dot.svg" style="width: 90px; height: 9px">
 <img src="http://other.invalid/dot.png" alt="a figure from elsewhere">
 <a href="missing.html">a</a> <a href="#nowhere">b</a>
 <script>console.error("complaint"); throw new Error("thrown")</script></article></html>"""
@@ -232,8 +238,9 @@ def test_a_broken_page_is_seen(browser: Browser, tmp_path: Path) -> None:
         httpd.shutdown()
     expected = (
         "0 of 1 formulas", "shows TeX as text", "too wide at 1280 px: the page", "too wide at 390 px: p.",
-        "image does not load: http", "image has no description", "asks another host: http://other.invalid/dot.png",
-        "request failed: http://other.invalid", "404: http", "console: complaint", "script error: thrown",
+        "image does not load: http", "image has no description", "image is squashed", "image does not open large",
+        "asks another host: http://other.invalid/dot.png", "request failed: http://other.invalid",
+        "404: http", "console: complaint", "script error: thrown",
         "missing.html leads nowhere", "#nowhere has no such anchor",
     )  # fmt: skip
     for fault in expected:

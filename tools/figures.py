@@ -2,8 +2,8 @@
 
 Two pixels to a point make the file of a figure twice as large, a palette of 256 colours makes it a third. Edges and
 points lose nothing that an eye can find: what a palette changes there, it changes in single pixels. A smooth map in
-many hues would show bands. So the error is averaged over every square of `PATCH` pixels, four points of a page and about as
-fine as an eye sees colour (5 minutes of arc), and the worst square decides: above `VISIBLE`, a just noticeable
+many hues would show bands. So the error is averaged over every square of `PATCH` pixels, four points of a page and
+about as fine as an eye sees colour (5 minutes of arc), and the worst square decides: above `VISIBLE`, a just noticeable
 difference in CIELAB (Mahy, Van Eycken and Oosterlinck 1994, Color Res. Appl. 19), the figure keeps all its colours.
 """
 
