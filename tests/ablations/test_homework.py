@@ -1,4 +1,4 @@
-"""The published conventions by hand, against POT, and against the floors that were measured in them."""
+"""The homework's network as it is described; its measures by hand, against POT, and against the floors they gave."""
 
 import math
 
@@ -8,12 +8,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
+from torch.testing import assert_close
 
-from statesdiff import published
+from statesdiff.ablations import homework
+from statesdiff.ablations.homework import HomeworkDenoiser, kernel_nll, sinusoids, total_emd
+from statesdiff.ablations.toys import split, toy, toy_split
+from statesdiff.data import in_units
 from statesdiff.metrics import emd
-from statesdiff.published import kernel_nll, total_emd
+from statesdiff.models import Denoiser
 from statesdiff.rng import randn, stream
-from statesdiff.toys import scaled, split, toy, toy_split
 
 A = randn(40, 2, generator=stream("a"))
 B = randn(60, 2, generator=stream("b")) + 0.5
@@ -23,6 +27,55 @@ METRICS = pytest.mark.parametrize("metric", [kernel_nll, lambda a, b: total_emd(
 def sets(n, m, D, seed):
     g = torch.Generator().manual_seed(seed)
     return torch.randn(n, D, generator=g), torch.randn(m, D, generator=g)
+
+
+# The network
+
+
+def test_sinusoids_by_hand():
+    x = torch.zeros(3, 2)
+    angles = [[v / 10_000 ** (i / 7) for i in range(8)] for v in (0, 1, 150)]
+    want = [[*map(math.sin, row), *map(math.cos, row)] for row in angles]
+    assert_close(sinusoids(torch.tensor([0, 1, 150]), x), torch.tensor(want), rtol=0, atol=2e-5)  # 150 in float32
+    assert_close(sinusoids(torch.tensor(150), x), torch.tensor([want[2]] * 3), rtol=0, atol=2e-5)
+    assert sinusoids(torch.tensor(1), x.double()).dtype == torch.float64
+
+
+def test_the_homeworks_network_is_what_it_says():
+    shapes = [tuple(m.weight.shape) for m in HomeworkDenoiser().net if isinstance(m, nn.Linear)]
+    assert shapes == [(128, 18), *[(128, 128)] * 5, (2, 128)]
+    kinds = [type(m) for m in HomeworkDenoiser(hidden=(8, 8)).net]
+    assert kinds == [nn.Linear, nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]  # none after the first
+    assert [m.in_features for m in HomeworkDenoiser(n_classes=5, hidden=(8,), project=0).net[::2]] == [34, 8]
+    assert {type(m) for m in HomeworkDenoiser(project=0, activation="silu").net[1::2]} == {nn.SiLU}
+    assert not isinstance(HomeworkDenoiser(), Denoiser)
+
+
+def test_the_homeworks_network_sees_x_t_then_t_then_the_label():
+    model, x_t = HomeworkDenoiser(T=10, n_classes=3, hidden=(4,)), randn(3, 2, generator=stream("data"))
+    t, y = torch.tensor([0, 4, 10]), torch.tensor([2, -1, 0])
+    told = sinusoids(y, x_t)
+    told[1] = 0  # no label is zeros, not the waves of -1
+    assert torch.equal(model(x_t, t, y), model.net(torch.cat([x_t, sinusoids(t, x_t), told], dim=1)))
+    assert torch.equal(model(x_t, 4), model(x_t, torch.full((3,), 4)))
+    assert torch.equal(model(x_t, t), model(x_t, t, -1)) and not torch.equal(model(x_t, t), model(x_t, t, 0))
+
+
+def test_a_network_is_made_again_from_its_config():
+    model = HomeworkDenoiser(D=3, T=10, hidden=(4, 5), activation="silu", n_classes=3, project=0)
+    assert str(HomeworkDenoiser(**model.config)) == str(model) and HomeworkDenoiser(**model.config).T == 10
+
+
+def test_the_homeworks_network_refuses_what_the_others_refuse():
+    model = HomeworkDenoiser(T=10, n_classes=3, hidden=(4,))
+    with pytest.raises(ValueError, match=r"x_t must have shape \(B, 2\), got"):
+        model(torch.zeros(5, 3), 1)
+    with pytest.raises(ValueError, match=r"y must lie in -1\.\.2, got 3"):
+        model(torch.zeros(5, 2), 1, 3)
+    with pytest.raises(TypeError, match="y must be an integer"):
+        model(torch.zeros(5, 2), 1, torch.zeros(5))
+    with pytest.raises(ValueError, match="built without classes"):
+        HomeworkDenoiser(T=10, hidden=(4,))(torch.zeros(5, 2), 1, 0)
 
 
 # The kernel "NLL"
@@ -72,17 +125,14 @@ def test_the_formula_term_by_term(n, m, D, tau, seed):
 
 
 @pytest.mark.parametrize("chunk", [1, 61, 100_000, 300])
-def test_the_number_does_not_depend_on_the_size_of_the_parts(monkeypatch, chunk):
+def test_the_number_does_not_depend_on_the_size_of_the_parts_which_bounds_the_memory(monkeypatch, chunk):
     whole = kernel_nll(A, B)
-    held = []
-    monkeypatch.setattr(published, "cdist", lambda a, b, *how: held.append(a.shape) or published_cdist(a, b, *how))
-    monkeypatch.setattr(published, "CHUNK", chunk)
+    held, really = [], homework.cdist
+    monkeypatch.setattr(homework, "cdist", lambda a, b, *how: held.append(a.shape) or really(a, b, *how))
+    monkeypatch.setattr(homework, "CHUNK", chunk)
     assert kernel_nll(A, B) == pytest.approx(whole, rel=1e-12)
     rows = [shape[0] for shape in held]
     assert sum(rows) == len(A) and max(rows) == min(len(A), max(1, chunk // len(B)))
-
-
-published_cdist = published.cdist
 
 
 @pytest.mark.parametrize("tau", [0, -0.1, math.nan, math.inf])
@@ -172,9 +222,9 @@ FLOORS += [("manycircles", 0.579, 24.9), ("helix", 1.521, 41.7)]
 @pytest.mark.parametrize(("name", "want", "_"), FLOORS, ids=[f[0] for f in FLOORS])
 def test_the_floor_of_the_nll(name, want, _):
     seeds = range(8)
-    # moons and circles: the same points, other splits. The others: another draw, whose extremes set another scale
+    # moons and circles: the same points, other splits. The others: another draw, whose extremes set other units
     draws = [42] * 8 if name in ("moons", "circles") else seeds
-    parts = [split(scaled(toy(name, seed=d), "minmax"), seed=s) for d, s in zip(draws, seeds, strict=True)]
+    parts = [split(in_units(toy(name, seed=d), "minmax"), seed=s) for d, s in zip(draws, seeds, strict=True)]
     values = [kernel_nll(held_out.x, train.x) for train, held_out in parts]
     assert np.std(values, ddof=1) < 0.05  # or the next line would accept anything
     assert abs(np.mean(values) - want) < 3 * np.std(values, ddof=1)

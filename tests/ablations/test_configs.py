@@ -11,16 +11,23 @@ from torch import nn
 from torch.testing import assert_close
 
 from statesdiff import training
-from statesdiff.configs import NETWORKS, Config
-from statesdiff.judging import Sampling, points
-from statesdiff.models import SinusoidalDenoiser
+from statesdiff.ablations.configs import NETWORKS, Config, Sampling, is_number
+from statesdiff.ablations.homework import TRAINING, HomeworkDenoiser
+from statesdiff.ablations.toys import points
+from statesdiff.guidance import ClassifierFreeGuidance
+from statesdiff.models import Denoiser
+from statesdiff.rng import randn, stream
+from statesdiff.samplers import ddim, ddpm, last
 from statesdiff.schedule import SCHEDULES, NoiseSchedule
+from tests.support import small, weights
 
+SCHEDULE = NoiseSchedule.linear(8, 0.05, 0.5)
 SMALL = Config(T=10, network="raw", hidden=(4,), beta_1=0.01, beta_T=0.3)
 
 
-def weights(config, seed=0):
-    return nn.utils.parameters_to_vector(config.job(seed).model.parameters()).detach()
+def start(config, seed=0):
+    """The weights that training begins with."""
+    return weights(config.job(seed).model)
 
 
 @pytest.fixture
@@ -37,14 +44,20 @@ def own(tmp_path):
 
 def test_the_defaults_are_the_homeworks():
     job = Config().job(0)
-    assert isinstance(job.model, SinusoidalDenoiser)
+    assert type(job.model) is HomeworkDenoiser
     sizes = [tuple(m.weight.shape) for m in job.model.net if isinstance(m, nn.Linear)]
     assert sizes == [(128, 18), *[(128, 128)] * 5, (2, 128)]
-    assert (job.batch_size, job.lr, job.schedule.T, job.y) == (64, 1e-3, 200, None)
-    assert (job.optimiser, job.lr_schedule, job.draw_t) == (training.adam, training.constant, training.uniform_t)
+    assert (job.training.batch_size, job.training.lr, job.schedule.T, job.y) == (64, 1e-3, 200, None)
     assert torch.equal(job.schedule.beta, NoiseSchedule.linear(200, 1e-4, 0.02).beta)
     assert torch.equal(job.x_0, points("moons").train.x)
-    assert job.steps == Config().steps == 11_250  # 100 epochs of 7,200 points, 64 at a time
+    assert job.training.steps == Config().steps == 11_250  # 100 epochs of 7,200 points, 64 at a time
+
+
+def test_the_training_of_the_defaults_is_the_homeworks_recipe_but_for_its_length():
+    made = Config().training
+    assert made == replace(TRAINING, steps=11_250)
+    assert (made.optimiser, made.lr_schedule) == (training.adam, training.constant)
+    assert (made.draw_t, made.draw_rows) == (training.uniform_t, training.every_point_once)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -80,13 +93,20 @@ def test_every_choice_arrives_in_the_job():
     job = config.job(0)
     assert torch.equal(job.schedule.beta, NoiseSchedule.linear(10, 0.02, 0.5).beta)
     assert torch.equal(job.x_0, points("moons").train.x[:70])
-    assert (job.steps, job.batch_size, job.lr) == (13, 16, 0.02)  # 210 points, 16 at a time
-    assert (job.optimiser, job.lr_schedule, job.draw_t) == (
-        training.adam_w,
-        training.one_cycle,
-        training.low_noise_t,
+    assert (
+        job.training
+        == config.training
+        == training.Training(
+            steps=13,  # 210 points, 16 at a time
+            batch_size=16,
+            lr=0.02,
+            lr_schedule=training.one_cycle,
+            optimiser=training.adam_w,
+            draw_t=training.low_noise_t,
+            draw_rows=training.every_point_once,
+        )
     )
-    assert replace(config, lr_schedule="cosine").job(0).lr_schedule is training.cosine_decay
+    assert replace(config, lr_schedule="cosine").training.lr_schedule is training.cosine_decay
 
 
 def test_more_training_points_than_there_are_is_all_of_them():
@@ -97,19 +117,19 @@ def test_more_training_points_than_there_are_is_all_of_them():
 
 def test_weights_and_random_numbers_depend_on_the_seed_alone():
     torch.manual_seed(1)
-    first, noise = weights(SMALL), torch.rand(3, generator=SMALL.job(0).generator)
+    first, noise = start(SMALL), torch.rand(3, generator=SMALL.job(0).generator)
     torch.manual_seed(2)
-    assert torch.equal(weights(SMALL), first) and not torch.equal(weights(SMALL, 1), first)
+    assert torch.equal(start(SMALL), first) and not torch.equal(start(SMALL, 1), first)
     assert torch.equal(torch.rand(3, generator=SMALL.job(0).generator), noise)
     assert not torch.equal(torch.rand(3, generator=SMALL.job(1).generator), noise)
 
 
 def test_a_row_holds_every_setting_and_how_samples_were_drawn():
     config = replace(SMALL, hidden=(4, 5), labelled=True)
-    row = config.row(Sampling("ddim", 3, 0.5, scale=2.0, n=1500))
+    row = config.row(Sampling("ddim", 3, 0.5, guidance=2.0, n=1500))
     assert row["hidden"] == "4 5" and row["T"] == 10 and row["labelled"] is True
     assert (row["sampler"], row["sampling_steps"], row["eta"], row["guidance"], row["n"]) == ("ddim", 3, 0.5, 2.0, 1500)
-    assert row["scale"] == "minmax"  # the data's, not the guidance's
+    assert row["units"] == "minmax"
     assert config.row(Sampling())["sampling_steps"] == 10
     assert "samplings" not in row and all(not isinstance(value, tuple | dict | list) for value in row.values())
 
@@ -135,7 +155,7 @@ def test_points_of_ones_own(own, D, network):
     everything = torch.cat([standard.train.x, standard.held_out.x]).double()
     assert_close(everything.mean(0), torch.zeros(D).double(), rtol=0, atol=1e-5)
     assert_close(everything.std(0, correction=0), torch.ones(D).double(), rtol=0, atol=1e-5)
-    back = everything * standard.train.std + standard.train.mean
+    back = everything * standard.train.width + standard.train.shift
     assert_close(back.sort(0).values, torch.from_numpy(x).sort(0).values, rtol=0, atol=1e-5)
 
 
@@ -151,7 +171,7 @@ BAD_FILES = {
     "line": (np.zeros(3000), r"shape \(N, D\), got \(3000,\)"),
     "nan": (np.full((3000, 2), nan), "6000 values that are NaN or infinite"),
     "few": (np.random.default_rng(0).normal(size=(2499, 2)), "needs at least 2500 points, has 2499"),
-    "flat": (np.ones((3000, 2)), r"cannot be scaled: the spreads of the coordinates are \[0\.0, 0\.0\]"),
+    "flat": (np.ones((3000, 2)), r"cannot be brought to minmax units: coordinates with no spread: \[0, 1\]"),
     "text": (np.array([["a", "b"]] * 3000), "must be arrays of numbers"),
 }
 
@@ -174,9 +194,9 @@ def test_a_file_that_is_not_there_or_is_none(tmp_path):
 
 NAMES = {
     "data": "data must be one of moons, circles, blobs, manycircles, helix, sine, states, or the path of a .npy; got",
-    "scale": "scale must be one of minmax, standard; got",
+    "units": "units must be one of minmax, standard; got",
     "schedule": "schedule must be one of linear, cosine, sigmoid, scaled_linear, sech, linear_matched; got",
-    "network": "network must be one of raw, fourier, sinusoidal, homework; got",
+    "network": r"network must be one of raw, raw \+ skip, fourier, sinusoidal, homework; got",
     "activation": "activation must be one of relu, silu; got",
     "lr_schedule": "lr_schedule must be one of constant, one cycle, cosine; got",
     "optimiser": "optimiser must be one of adam, adamw; got",
@@ -276,10 +296,10 @@ def test_a_schedule_that_cannot_be_is_refused():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"epoch": 3}, r"unknown: epoch; a Config has data, scale, .*epochs"),
+        ({"epoch": 3}, r"unknown: epoch; a Config has data, units, .*epochs"),
         (
             {"samplings": [{"sampler": "beta", "step": 2}]},
-            "unknown: step; a Sampling has sampler, steps, eta, scale, n",
+            "unknown: step; a Sampling has sampler, steps, eta, guidance, n",
         ),
         ({1: 2}, "unknown: 1; a Config has"),
         ("moons", "a Config is wanted, or a dictionary of data, .*; got 'moons'"),
@@ -308,9 +328,9 @@ BAD_SAMPLINGS = {
     "n": ({"n": 999}, "n must be a whole number >= 1000 .* got 999"),
     "n as text": ({"n": "2000"}, "n must be a whole number >= 1000"),
     "half n": ({"n": 2000.5}, "n must be a whole number >= 1000"),
-    "scale": ({"scale": 1.0}, "scale = 1.0 needs a network trained with labels: labelled=True"),
-    "scale as text": ({"scale": "1"}, "scale must be a finite number or None, got '1'"),
-    "endless scale": ({"scale": inf}, "scale must be a finite number or None, got inf"),
+    "guidance": ({"guidance": 1.0}, "guidance = 1.0 needs a network trained with labels: labelled=True"),
+    "guidance as text": ({"guidance": "1"}, "guidance must be a finite number or None, got '1'"),
+    "endless guidance": ({"guidance": inf}, "guidance must be a finite number or None, got inf"),
 }
 
 
@@ -320,12 +340,53 @@ def test_a_sampling_that_cannot_be_is_refused(given, message):
         replace(SMALL, samplings=(Sampling(), Sampling(**given)))
 
 
-def test_raw_and_fourier_differ_in_their_inputs_alone():
-    raw, fourier = (replace(SMALL, network=name).job(0).model.config for name in ("raw", "fourier"))
+def test_raw_with_the_skip_and_fourier_differ_in_their_inputs_alone():
+    raw, fourier = (replace(SMALL, network=name).job(0).model.config for name in ("raw + skip", "fourier"))
     assert {name for name in raw if raw[name] != fourier[name]} == {"x_frequencies", "t_frequencies"}
     assert raw["x_frequencies"] == [] and raw["skip"] is True
+
+
+def test_raw_is_the_books_plain_network_without_a_skip():
+    raw, skip = (replace(SMALL, network=name).job(0).model.config for name in ("raw", "raw + skip"))
+    assert raw == Denoiser(T=10, hidden=(4,)).config and raw == skip | {"skip": False}
 
 
 def test_epochs_are_a_number_however_they_are_written():
     whole, decimal = replace(SMALL, epochs=3), replace(SMALL, epochs=3.0)
     assert whole == decimal and repr(whole) == repr(decimal)
+
+
+@pytest.mark.parametrize(
+    ("value", "whole", "number"),
+    [(3, True, True), (3.0, False, True), (True, False, False), ("3", False, False), (None, False, False)],
+)
+def test_what_is_a_number(value, whole, number):
+    assert is_number(value, int) is whole and is_number(value) is number
+
+
+# Samples
+
+
+@pytest.mark.parametrize(
+    ("sampling", "direct"),
+    [
+        (Sampling(n=1000), lambda m, x, g: ddpm(m, SCHEDULE, x, generator=g)),
+        (Sampling("beta_tilde", n=1000), lambda m, x, g: ddpm(m, SCHEDULE, x, variance="beta_tilde", generator=g)),
+        (Sampling("ddim", 3, 0.5, n=1000), lambda m, x, g: ddim(m, SCHEDULE, x, steps=3, eta=0.5, generator=g)),
+    ],
+    ids=["beta", "beta_tilde", "ddim"],
+)
+def test_samples_are_those_of_the_sampler(sampling, direct):
+    model, g = small(T=8), stream("sample", 4)
+    want = last(direct(model, randn(1000, 2, generator=g), g))
+    assert torch.equal(sampling.draw(model, SCHEDULE, torch.zeros(1000), 4), want)
+    assert not torch.equal(sampling.draw(model, SCHEDULE, torch.zeros(1000), 5), want)
+
+
+@pytest.mark.parametrize("guidance", [0.0, 1.0, 2.5])
+def test_a_strength_asks_for_guidance_to_the_labels(guidance):
+    model, g, y = small(T=8, n_classes=3), stream("sample", 0), torch.arange(1000) % 3
+    x_T = randn(1000, 2, generator=g)
+    want = last(ddpm(ClassifierFreeGuidance(model, y, guidance), SCHEDULE, x_T, generator=g))
+    assert torch.equal(Sampling(guidance=guidance, n=1000).draw(model, SCHEDULE, y, 0), want)
+    assert torch.equal(want, Sampling(n=1000).draw(model, SCHEDULE, y, 0)) == (guidance == 0)

@@ -1,4 +1,4 @@
-"""The toy sets against their definitions, and the split, the scale and the fresh draws that the tables rest on."""
+"""The toy sets against their definitions, and the split, the units and the fresh draws that the tables rest on."""
 
 import math
 
@@ -11,12 +11,13 @@ from scipy.stats import kstest
 from sklearn.datasets import make_circles, make_moons
 from torch.testing import assert_close
 
-from statesdiff.data import Dataset, load_states
+from statesdiff.ablations.toys import TOYS, points, split, toy, toy_split
+from statesdiff.data import UNITS, Dataset, in_units, load_states, states
 from statesdiff.rng import stream
-from statesdiff.toys import TOYS, scaled, split, toy, toy_split
 
 DIMENSIONS = {"moons": 2, "circles": 2, "blobs": 2, "manycircles": 2, "helix": 3, "sine": 3}
 by_name = pytest.mark.parametrize("name", TOYS)
+by_units = pytest.mark.parametrize("units", UNITS)
 datasets = st.builds(
     lambda n, D, seed: Dataset(torch.randn(n, D, generator=torch.Generator().manual_seed(seed)), torch.arange(n)),
     st.integers(2, 60),
@@ -67,26 +68,26 @@ def test_blobs_are_three_gaussians_of_the_published_weights_means_and_covariance
     # along the diagonal x + y = 1.2 is 4 standard deviations from the one group and 9 from the other
     low = positives.sum(1) < 1.2
     assert mean_is(low, 0.2, 0.4)
-    for points, mean, covariance in [
+    for group, mean, covariance in [
         (negatives, [0.3, 0.4], [[0.005, 0], [0, 0.005]]),
         (positives[low], [0.2, 0.3], [[0.01, 0.004], [0.004, 0.01]]),
         (positives[~low], [0.8, 0.8], [[0.005, -0.004], [-0.004, 0.005]]),
     ]:
-        n = len(points)
-        assert_close(points.mean(0), torch.tensor(mean).double(), rtol=0, atol=5 * 0.1 / math.sqrt(n))
+        n = len(group)
+        assert_close(group.mean(0), torch.tensor(mean).double(), rtol=0, atol=5 * 0.1 / math.sqrt(n))
         # the entries of a Gaussian sample covariance have a standard error of at most sqrt(2 / n) times the variance
-        assert_close(points.T.cov(), torch.tensor(covariance).double(), rtol=0, atol=5 * 0.01 * math.sqrt(2 / n))
+        assert_close(group.T.cov(), torch.tensor(covariance).double(), rtol=0, atol=5 * 0.01 * math.sqrt(2 / n))
 
 
 def test_manycircles_are_eight_gaussians_on_the_unit_circle_and_y_is_the_group():
     data = toy("manycircles", 80_000)
     for k in range(8):
         assert mean_is(data.y == k, 1 / 8, math.sqrt(7) / 8)
-        points = data.of_class(k).double()
+        group = data.of_class(k).double()
         centre = torch.tensor([math.cos(k * math.pi / 4), math.sin(k * math.pi / 4)]).double()
-        assert_close(points.mean(0), centre, rtol=0, atol=5 * 0.25 / math.sqrt(len(points)))
-        variance = 5 * 0.25**2 * math.sqrt(2 / len(points))
-        assert_close(points.T.cov(), 0.25**2 * torch.eye(2).double(), rtol=0, atol=variance)
+        assert_close(group.mean(0), centre, rtol=0, atol=5 * 0.25 / math.sqrt(len(group)))
+        variance = 5 * 0.25**2 * math.sqrt(2 / len(group))
+        assert_close(group.T.cov(), 0.25**2 * torch.eye(2).double(), rtol=0, atol=variance)
 
 
 def test_the_helix_has_its_radius_its_pitch_its_height_and_its_jitter():
@@ -138,12 +139,12 @@ def test_a_wrong_size_or_seed_is_refused(wrong):
         toy("moons", **wrong)
 
 
-# The scale
+# The units
 
 
 @given(datasets)
 def test_minmax_fills_the_cube_and_standard_has_mean_0_and_variance_1(data):
-    cube, standard = scaled(data, "minmax"), scaled(data, "standard")
+    cube, standard = in_units(data, "minmax"), in_units(data, "standard")
     D = data.x.shape[1]
     assert_close(cube.x.amin(0), -torch.ones(D), rtol=1e-6, atol=0)
     assert_close(cube.x.amax(0), torch.ones(D), rtol=1e-6, atol=0)
@@ -151,21 +152,21 @@ def test_minmax_fills_the_cube_and_standard_has_mean_0_and_variance_1(data):
     assert_close(standard.x.std(0, correction=0), torch.ones(D), rtol=1e-5, atol=0)
     for changed in (cube, standard):
         assert torch.equal(changed.y, data.y)
-        assert_close((changed.x * changed.std + changed.mean).float(), data.x, rtol=1e-5, atol=1e-5)
+        assert_close((changed.x * changed.width + changed.shift).float(), data.x, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("how", ["", "max", None, "Minmax"])
-def test_another_scale_is_refused(how):
-    with pytest.raises(ValueError, match='how must be "minmax" or "standard", got'):
-        scaled(toy("moons", 10), how)
-    with pytest.raises(ValueError, match='how must be "minmax" or "standard", got'):
-        toy_split("moons", scale=how)
+def test_other_units_are_refused(how):
+    with pytest.raises(ValueError, match="units must be one of minmax, standard; got"):
+        in_units(toy("moons", 10), how)
+    with pytest.raises(ValueError, match="units must be one of minmax, standard; got"):
+        toy_split("moons", units=how)
 
 
 @pytest.mark.parametrize("how", ["minmax", "standard"])
 def test_a_coordinate_that_does_not_vary_is_refused(how):
-    with pytest.raises(ValueError, match=r"cannot be scaled: the spreads of the coordinates are \[.*, 0\.0\]"):
-        scaled(Dataset(torch.tensor([[1.0, 3.0], [2.0, 3.0]]), torch.zeros(2)), how)
+    with pytest.raises(ValueError, match=rf"cannot be brought to {how} units: coordinates with no spread: \[1\]"):
+        in_units(Dataset(torch.tensor([[1.0, 3.0], [2.0, 3.0]]), torch.zeros(2)), how)
 
 
 # The split
@@ -203,9 +204,9 @@ def test_too_few_points_to_hold_any_out_are_refused(n):
         split(toy("moons", n))
 
 
-def test_a_file_of_the_readers_own_can_be_scaled_and_split(tmp_path):
+def test_a_file_of_the_readers_own_can_be_brought_to_units_and_split(tmp_path):
     np.save(tmp_path / "mine.npy", np.random.default_rng(0).normal([5, -3, 100, 0], [1, 2, 30, 0.1], (40, 4)))
-    train, held_out = split(scaled(load_states(tmp_path / "mine.npy"), "minmax"))
+    train, held_out = split(in_units(load_states(tmp_path / "mine.npy"), "minmax"))
     both = torch.cat([train.x, held_out.x])
     assert both.shape == (40, 4) and len(held_out) == 4
     assert_close(both.amax(0), torch.ones(4))
@@ -216,28 +217,32 @@ def test_a_file_of_the_readers_own_can_be_scaled_and_split(tmp_path):
 
 
 @by_name
-@pytest.mark.parametrize("scale", ["minmax", "standard"])
-def test_the_published_split_is_nine_to_one_of_the_scaled_set(name, scale):
-    parts, want = toy_split(name, scale=scale, seed=5), scaled(toy(name), scale)
+@by_units
+def test_the_published_split_is_nine_to_one_of_the_set_in_its_units(name, units):
+    parts, want = toy_split(name, units=units, seed=5), in_units(toy(name), units)
     assert len(parts.held_out) == len(want) // 10 and len(parts.train) == len(want) - len(want) // 10
     both = torch.cat([parts.train.x, parts.held_out.x])
     assert_close(both.sort(0).values, want.x.sort(0).values, rtol=0, atol=0)
-    assert not torch.equal(parts.train.x, toy_split(name, scale=scale, seed=6).train.x)
+    assert not torch.equal(parts.train.x, toy_split(name, units=units, seed=6).train.x)
 
 
 @by_name
-def test_fresh_points_have_the_units_of_the_published_set(name):
-    parts = toy_split(name)
-    low, width = toy(name).x.double().amin(0), toy(name).x.double().amax(0) - toy(name).x.double().amin(0)
+@by_units
+def test_fresh_points_have_the_units_of_the_published_set(name, units):
+    parts, published = toy_split(name, units=units), toy(name).x.double()
+    ends = published.amin(0), published.amax(0)
+    shift, width = (
+        (sum(ends) / 2, (ends[1] - ends[0]) / 2) if units == "minmax" else (published.mean(0), published.std(0))
+    )
     parts_seen = {tuple(row) for row in torch.cat([parts.train.x, parts.held_out.x]).tolist()}
-    back = (parts.fresh(4_000).x.double() + 1) / 2 * width + low
+    back = parts.fresh(4_000).x.double() * width + shift
     if name == "circles":  # the units are right if the radii come out right
         y = parts.fresh(4_000).y
         for label, radius in ((0, 1.0), (1, 0.7)):
             r = back[y == label].norm(dim=1)
             assert mean_is(r, radius + 0.04**2 / (2 * radius), 0.04)
     for D in range(back.shape[1]):
-        a, b = back[:, D], toy(name).x[:, D].double()
+        a, b = back[:, D], published[:, D]
         assert mean_is(a, float(b.mean()), 2 * float(b.std()))  # twice: the published set has its own error
         assert float(a.std()) == pytest.approx(float(b.std()), rel=0.08)
     assert not parts_seen & {tuple(row) for row in parts.fresh(4_000).x.tolist()}
@@ -277,3 +282,43 @@ def test_drawing_leaves_the_global_random_states_alone():
     toy_split("blobs").fresh(10)
     assert torch.equal(torch.get_rng_state(), before[0]) and (np.random.get_state()[1] == before[1]).all()
     assert stream("fresh").initial_seed() < 2**32  # what scikit-learn accepts
+
+
+# Points by a name
+
+
+@by_name
+@by_units
+def test_a_toy_set_by_its_name(name, units):
+    found, own = points(name, units), toy_split(name, units=units)
+    assert torch.equal(found.train.x, own.train.x) and torch.equal(found.held_out.x, own.held_out.x)
+    assert torch.equal(found.fresh(20, 3).x, own.fresh(20, 3).x)
+    assert points(name, units) is found  # made once
+
+
+def test_states_in_their_own_units_and_mixed():
+    found = points("states")
+    for part, source in ((found.train, states()), (found.held_out, states(seed=1))):
+        assert len(part) == 5000 and part.x[:, 0].sort().values.equal(source.x[:, 0].sort().values)
+        assert part.y[:1000].bincount(minlength=5).min() > 150  # a slice holds all five
+        for k in range(5):
+            assert part.of_class(k)[:, 0].sort().values.equal(source.of_class(k)[:, 0].sort().values)
+    fresh = found.fresh(1001, 0)
+    assert len(fresh) == 1001 and len(torch.cat([fresh.x, found.train.x]).unique(dim=0)) == 6001  # none in both
+    assert torch.equal(found.fresh(1001, 0).x, fresh.x) and not torch.equal(found.fresh(1001, 1).x, fresh.x)
+    assert_close(fresh.y.bincount(minlength=5) / 1001, torch.full((5,), 0.2), rtol=0, atol=0.01)
+
+
+def test_points_of_ones_own_are_split_nine_to_one(tmp_path):
+    x = np.random.default_rng(0).normal(size=(2503, 3))
+    np.save(tmp_path / "own.npy", x)
+    found = points(str(tmp_path / "own.npy"))
+    assert (found.name, len(found.train), len(found.held_out), found.fresh) == ("own", 2253, 250, None)
+    both = torch.cat([found.train.x, found.held_out.x])
+    assert len(both.unique(dim=0)) == 2503 and both.abs().max() == 1
+
+
+@pytest.mark.parametrize("data", ["moon", "", "points.csv", None, 3, ["moons"]])
+def test_other_data_are_refused(data):
+    with pytest.raises(ValueError, match="data must be"):
+        points(data)

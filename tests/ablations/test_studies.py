@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from statesdiff.configs import Config
+from statesdiff.ablations.configs import Config
+from statesdiff.ablations.studies import FIVE_SETS, STRENGTHS, STUDIES, T_VALUES, reaching
+from statesdiff.ablations.sweep import grouped
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.studies import FIVE_SETS, STUDIES, TIMES, reaching
-from statesdiff.sweep import grouped
 
 END = NoiseSchedule.linear().alpha_bar_T
 # name: fields that may differ between the configurations
@@ -62,20 +62,20 @@ def test_a_study_is_cut_into_chunks_that_hold_all_of_it(name):
 
 def test_the_published_tables_have_every_cell():
     cells = {(c.data, c.T) for c in STUDIES["timesteps"].configs()}
-    assert cells == {(data, T) for data in FIVE_SETS for T in TIMES}
+    assert cells == {(data, T) for data in FIVE_SETS for T in T_VALUES}
     assert {(c.beta_1, c.beta_T) for c in STUDIES["timesteps"].configs()} == {(1e-4, 0.02)}
     ranges = Counter((c.beta_1, c.beta_T) for c in STUDIES["betas"].configs())
     assert len(ranges) == 6 and set(ranges.values()) == {5}
     assert all((c.epochs, c.batch_size, c.network) == (100, 64, "homework") for c in STUDIES["timesteps"].configs())
     guided = [c for name in ("toy-guidance", "toy-guidance-best") for c in STUDIES[name].configs()]
-    (scales,) = {tuple(s.scale for s in c.samplings) for c in guided}
-    assert {0.25, 0.5, 1, 2, 4} | {1.25, 1.5, 2, 3, 5} == set(scales)
+    (strengths,) = {tuple(s.guidance for s in c.samplings) for c in guided}
+    assert {0.25, 0.5, 1, 2, 4} | {1.25, 1.5, 2, 3, 5} == set(strengths) == {*STRENGTHS, *(1 + w for w in STRENGTHS)}
     assert all(c.T == 50 and c.batch_size == 1024 for c in STUDIES["surface-depth"].configs())
 
 
 def test_the_matched_design_ends_where_it_says():
     matched = STUDIES["timesteps-matched"].configs()
-    assert {(c.data, c.T) for c in matched} == {(data, T) for data in FIVE_SETS for T in TIMES}
+    assert {(c.data, c.T) for c in matched} == {(data, T) for data in FIVE_SETS for T in T_VALUES}
     assert [c.noise.alpha_bar_T for c in matched] == pytest.approx([END] * len(matched), rel=1e-8)
     naive = [c.noise.alpha_bar_T for c in STUDIES["timesteps"].configs() if c.data == "moons"]
     assert naive[0] > 0.85 and naive[-1] < 0.01  # which is what is wrong with it

@@ -7,29 +7,23 @@ import ot
 import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
-from torch.testing import assert_close
 
-from statesdiff import judging
+from statesdiff.ablations import judging
+from statesdiff.ablations.configs import Sampling
+from statesdiff.ablations.judging import (
+    denoising_losses,
+    evaluate,
+    evaluate_labels,
+    floor,
+    labels_like,
+    sample_and_evaluate,
+)
+from statesdiff.ablations.toys import Points, points
 from statesdiff.data import Dataset, outline_points, states
 from statesdiff.exact import IdealDenoiser
-from statesdiff.guidance import ClassifierFreeGuidance
-from statesdiff.judging import (
-    Points,
-    Sampling,
-    denoising_losses,
-    floor,
-    is_number,
-    judge,
-    judge_labels,
-    judged,
-    labels_like,
-    points,
-)
-from statesdiff.models import Denoiser, init
 from statesdiff.rng import randn, stream
-from statesdiff.samplers import ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.toys import TOYS, toy_split
+from tests.support import small
 
 SCHEDULE = NoiseSchedule.linear(8, 0.05, 0.5)
 
@@ -39,10 +33,10 @@ def few_draws(monkeypatch):
     monkeypatch.setattr(judging, "DRAWS", 3)
 
 
-def network(n_classes=0, D=2, weight=None):
-    model = init(Denoiser, D=D, T=8, hidden=(8,), n_classes=n_classes, generator=stream("init"))
-    if weight is not None:
-        torch.nn.init.constant_(model.net[-1].weight, weight)
+def diverged(weight):
+    """A network of two classes whose last layer has this weight everywhere."""
+    model = small(T=8, n_classes=2)
+    torch.nn.init.constant_(model.net[-1].weight, weight)
     return model
 
 
@@ -53,89 +47,13 @@ def cost(a, b):
     return n * ot.emd2(np.full(n, 1 / n), np.full(n, 1 / n), matrix)
 
 
-# The points
-
-
-@pytest.mark.parametrize("name", TOYS)
-@pytest.mark.parametrize("scale", ["minmax", "standard"])
-def test_a_toy_set_by_its_name(name, scale):
-    found, toy = points(name, scale), toy_split(name, scale=scale)
-    assert torch.equal(found.train.x, toy.train.x) and torch.equal(found.held_out.x, toy.held_out.x)
-    assert torch.equal(found.fresh(20, 3).x, toy.fresh(20, 3).x)
-    assert points(name, scale) is found  # made once
-
-
-def test_states_in_their_own_units_and_mixed():
-    found = points("states")
-    for part, source in ((found.train, states()), (found.held_out, states(seed=1))):
-        assert len(part) == 5000 and part.x[:, 0].sort().values.equal(source.x[:, 0].sort().values)
-        assert part.y[:1000].bincount(minlength=5).min() > 150  # a slice holds all five
-        for k in range(5):
-            assert part.of_class(k)[:, 0].sort().values.equal(source.of_class(k)[:, 0].sort().values)
-    fresh = found.fresh(1001, 0)
-    assert len(fresh) == 1001 and len(torch.cat([fresh.x, found.train.x]).unique(dim=0)) == 6001  # none in both
-    assert torch.equal(found.fresh(1001, 0).x, fresh.x) and not torch.equal(found.fresh(1001, 1).x, fresh.x)
-    assert_close(fresh.y.bincount(minlength=5) / 1001, torch.full((5,), 0.2), rtol=0, atol=0.01)
-
-
-def test_points_of_ones_own_are_split_nine_to_one(tmp_path):
-    x = np.random.default_rng(0).normal(size=(2503, 3))
-    np.save(tmp_path / "own.npy", x)
-    found = points(str(tmp_path / "own.npy"))
-    assert (found.name, len(found.train), len(found.held_out), found.fresh) == ("own", 2253, 250, None)
-    both = torch.cat([found.train.x, found.held_out.x])
-    assert len(both.unique(dim=0)) == 2503 and both.abs().max() == 1
-
-
-@pytest.mark.parametrize("data", ["moon", "", "points.csv", None, 3, ["moons"]])
-def test_other_data_are_refused(data):
-    with pytest.raises(ValueError, match="data must be"):
-        points(data)
-
-
-@pytest.mark.parametrize(
-    ("value", "whole", "number"),
-    [(3, True, True), (3.0, False, True), (True, False, False), ("3", False, False), (None, False, False)],
-)
-def test_what_is_a_number(value, whole, number):
-    assert is_number(value, int) is whole and is_number(value) is number
-
-
-# Sampling
-
-
-@pytest.mark.parametrize(
-    ("sampling", "direct"),
-    [
-        (Sampling(n=1000), lambda m, x, g: ddpm(m, SCHEDULE, x, generator=g)),
-        (Sampling("beta_tilde", n=1000), lambda m, x, g: ddpm(m, SCHEDULE, x, variance="beta_tilde", generator=g)),
-        (Sampling("ddim", 3, 0.5, n=1000), lambda m, x, g: ddim(m, SCHEDULE, x, steps=3, eta=0.5, generator=g)),
-    ],
-    ids=["beta", "beta_tilde", "ddim"],
-)
-def test_samples_are_those_of_the_sampler(sampling, direct):
-    model, g = network(), stream("sample", 4)
-    want = last(direct(model, randn(1000, 2, generator=g), g))
-    assert torch.equal(sampling.draw(model, SCHEDULE, torch.zeros(1000), 4), want)
-    assert not torch.equal(sampling.draw(model, SCHEDULE, torch.zeros(1000), 5), want)
-
-
-@pytest.mark.parametrize("scale", [0.0, 1.0, 2.5])
-def test_a_scale_asks_for_guidance_to_the_labels(scale):
-    model, g, y = network(3), stream("sample", 0), torch.arange(1000) % 3
-    x_T = randn(1000, 2, generator=g)
-    want = last(ddpm(ClassifierFreeGuidance(model, y, scale), SCHEDULE, x_T, generator=g))
-    assert torch.equal(Sampling(scale=scale, n=1000).draw(model, SCHEDULE, y, 0), want)
-    assert torch.equal(want, Sampling(n=1000).draw(model, SCHEDULE, y, 0)) == (scale == 0)
-
-
 # The measures
 
 
 def test_every_measure_by_hand():
     known = points("moons")
     samples = 0.3 * randn(1000, 2, generator=stream("samples"))
-    found = judge(samples, known, known.train.x, seed=7)
+    found = evaluate(samples, known, known.train.x, seed=7)
     assert set(found) == {"NLL (kernel)", "EMD (total)", "EMD", "to train"}
     squared = torch.cdist(samples.double(), known.held_out.x.double()) ** 2
     density = (-squared / 0.4).exp().mean() / (2 * math.pi * 0.1)  # tau = 0.1, D = 2
@@ -154,8 +72,8 @@ def test_every_measure_by_hand():
 def test_the_training_points_that_count_are_those_learnt_from():
     known = points("moons")
     few, samples = known.train.x[:20], known.train.x[20:1020]
-    assert judge(samples, known, known.train.x, 0)["to train"] == 0
-    distance = judge(samples, known, few, 0)["to train"]
+    assert evaluate(samples, known, known.train.x, 0)["to train"] == 0
+    distance = evaluate(samples, known, few, 0)["to train"]
     assert distance == pytest.approx(torch.cdist(samples, few).amin(1).mean().item(), rel=1e-4) and distance > 0.01
 
 
@@ -163,7 +81,7 @@ def test_states_are_also_held_against_their_outlines():
     known = points("states")
     four = states(1000, seed=9)
     samples = four.x[four.y != 3]  # no Oklahoma
-    found = judge(samples, known, known.train.x, 0)
+    found = evaluate(samples, known, known.train.x, 0)
     shares = [
         float((torch.cdist(outline_points(1000, label=k), samples).amin(1) <= 0.05).double().mean()) for k in range(5)
     ]
@@ -176,7 +94,7 @@ def test_labels_are_judged_by_the_vote_of_the_neighbours():
     known = points("manycircles")
     real = known.fresh(4000, 5)
     wrong = (real.y + 1) % 8
-    right, shifted = judge_labels(real.x, real.y, known, 0), judge_labels(real.x, wrong, known, 0)
+    right, shifted = evaluate_labels(real.x, real.y, known, 0), evaluate_labels(real.x, wrong, known, 0)
     nearest = torch.cdist(real.x, known.train.x).topk(15, largest=False).indices
     votes = torch.stack([(known.train.y[nearest] == k).sum(1) for k in range(8)], 1)
     clear = votes.topk(2).values.diff(dim=1)[:, 0] != 0  # a tie may go either way
@@ -192,19 +110,19 @@ def test_the_distance_of_a_class_by_hand():
     known = Points("two", data, data, lambda n, seed: data)
     # every sample of a class in one place, 3 to the right of its data for class 0: 250 matched, mean of the two classes
     samples = x + torch.tensor([3.0, 0.0]) * (y == 0)[:, None]
-    assert judge_labels(samples, y, known, 0)["EMD of a class (total)"] == pytest.approx(250 * 3 / 2)
+    assert evaluate_labels(samples, y, known, 0)["EMD of a class (total)"] == pytest.approx(250 * 3 / 2)
 
 
-def test_judged_draws_and_measures(monkeypatch):
-    known, model = points("moons"), network(2)
-    seen = judged(model, SCHEDULE, Sampling(n=1000), known, known.train.x, 3)
+def test_samples_are_drawn_and_measured():
+    known, model = points("moons"), small(T=8, n_classes=2)
+    seen = sample_and_evaluate(model, SCHEDULE, Sampling(n=1000), known, known.train.x, 3)
     samples = Sampling(n=1000).draw(model, SCHEDULE, known.train.y, 3)
     losses = denoising_losses(model, SCHEDULE, known, known.train.x, 3)
-    assert seen == judge(samples, known, known.train.x, 3) | losses
+    assert seen == evaluate(samples, known, known.train.x, 3) | losses
     y = labels_like(known.train.y, 1000, 3)
-    guided = judged(model, SCHEDULE, Sampling(n=1000, scale=2.0), known, known.train.x, 3)
-    samples = Sampling(n=1000, scale=2.0).draw(model, SCHEDULE, y, 3)
-    assert guided == judge(samples, known, known.train.x, 3) | losses | judge_labels(samples, y, known, 3)
+    guided = sample_and_evaluate(model, SCHEDULE, Sampling(n=1000, guidance=2.0), known, known.train.x, 3)
+    samples = Sampling(n=1000, guidance=2.0).draw(model, SCHEDULE, y, 3)
+    assert guided == evaluate(samples, known, known.train.x, 3) | losses | evaluate_labels(samples, y, known, 3)
 
 
 def test_the_losses_part_for_a_predictor_that_knows_the_training_points_by_heart():
@@ -228,15 +146,15 @@ def test_labels_come_in_the_proportions_of_the_data():
 
 
 @pytest.mark.parametrize("weight", [math.nan, math.inf, 1e38])
-@pytest.mark.parametrize("scale", [None, 2.0])
-def test_a_network_that_diverged_has_no_measures(weight, scale):
-    known, model = points("moons"), network(2, weight=weight)
-    assert judged(model, SCHEDULE, Sampling(n=1000, scale=scale), known, known.train.x, 0) == {}
+@pytest.mark.parametrize("guidance", [None, 2.0])
+def test_a_network_that_diverged_has_no_measures(weight, guidance):
+    known, model = points("moons"), diverged(weight)
+    assert sample_and_evaluate(model, SCHEDULE, Sampling(n=1000, guidance=guidance), known, known.train.x, 0) == {}
 
 
 def test_samples_that_are_far_away_yet_finite_are_measured():
     known = points("moons")
-    found = judge(torch.full((1000, 2), 1e30), known, known.train.x, 0)
+    found = evaluate(torch.full((1000, 2), 1e30), known, known.train.x, 0)
     assert all(math.isfinite(value) for value in found.values()) and found["EMD"] > 1e29
 
 
@@ -246,11 +164,11 @@ def test_samples_that_are_far_away_yet_finite_are_measured():
 @pytest.mark.parametrize("name", ["moons", "helix", "states"])
 def test_the_floor_is_the_same_computation_on_fresh_points(name):
     known = points(name)
-    found = floor(known, Sampling(n=1000, scale=1.0), 2)
+    found = floor(known, Sampling(n=1000, guidance=1.0), 2)
     real = known.fresh(1000, 1002)
-    assert found == judge(real.x, known, known.train.x, 2) | judge_labels(real.x, real.y, known, 2)
+    assert found == evaluate(real.x, known, known.train.x, 2) | evaluate_labels(real.x, real.y, known, 2)
     assert "accuracy" not in floor(known, Sampling(n=1000), 2)
-    worse = judge(known.train.x[:1000] + 0.3, known, known.train.x, 2)
+    worse = evaluate(known.train.x[:1000] + 0.3, known, known.train.x, 2)
     assert all(found[key] < worse[key] for key in ("EMD", "EMD (total)", "to train"))
 
 
@@ -261,5 +179,5 @@ def test_the_floor_of_ones_own_points_is_that_of_the_training_points(tmp_path):
     assert found["to train"] == 0 and 0 < found["EMD"] < 0.2  # 260 against 260, minmax units
     matrix = torch.cdist(known.held_out.x, known.held_out.x + 0.5)
     pairs = linear_sum_assignment(matrix.numpy())
-    shifted = judge(torch.cat([known.held_out.x + 0.5] * 4), known, known.train.x, 0)
+    shifted = evaluate(torch.cat([known.held_out.x + 0.5] * 4), known, known.train.x, 0)
     assert shifted["EMD"] == pytest.approx(float(matrix[pairs].mean()), rel=1e-4)
