@@ -5,10 +5,10 @@ import re
 import pytest
 import torch
 
-from statesdiff.example import ORDER, PROGRAMS, run_programs, write_programs
-from statesdiff.grade import grade
-from statesdiff.measures import Reference
-from statesdiff.submission import CHECKPOINTS, CODE, CONDITIONAL, REPORT, UNCONDITIONAL
+from statesdiff.project.example import ORDER, PROGRAMS, run_programs, write_programs
+from statesdiff.project.grade import grade
+from statesdiff.project.measures import Reference
+from statesdiff.project.submission import CHECKPOINTS, CODE, CONDITIONAL, REPORT, UNCONDITIONAL
 
 
 def test_the_programs_are_those_that_the_project_asks_for(tmp_path):
