@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from statesdiff import results
+from statesdiff.ablations.configs import Config, Sampling
+from statesdiff.ablations.studies import STUDIES
 from statesdiff.data import STATE_NAMES
-from statesdiff.metrics import Interval
-from statesdiff.results import compare, pivot, table, write
-from statesdiff.studies import STUDIES
+from statesdiff.results import compare, floor, pivot, table, trained, write
 
 
 def test_a_table_says_what_made_it() -> None:
@@ -35,18 +35,20 @@ def test_an_unknown_name_is_answered_with_those_there_are(name: str) -> None:
 
 def test_guidance_holds_every_setting_once() -> None:
     rows = table("guidance")
-    assert not rows.duplicated(["guidance", "sampler", "scale", "state"]).any()
+    assert list(rows)[:4] == ["method", "sampler", "guidance", "state"]  # the way, the strength
+    assert not rows.duplicated(["method", "sampler", "guidance", "state"]).any()
+    assert set(rows.method) == {"classifier", "classifier-free", "real points"}
     ancestral = rows[rows.sampler == "ancestral"]
-    assert set(ancestral.scale) == {0, 0.5, 1, 2, 4, 8}
+    assert set(ancestral.guidance) == {0, 0.5, 1, 2, 4, 8}
     assert len(ancestral) == 2 * 6 * len(STATE_NAMES)
     assert len(rows) == len(ancestral) + 2 * len(STATE_NAMES) + len(STATE_NAMES)
 
 
-@pytest.mark.parametrize("kind", ["classifier", "classifier-free"])
+@pytest.mark.parametrize("method", ["classifier", "classifier-free"])
 @pytest.mark.parametrize("sampler", ["ancestral", "deterministic"])
-def test_at_the_default_scale_every_state_is_drawn_as_promised(kind: str, sampler: str) -> None:
+def test_at_the_default_strength_every_state_is_drawn_as_promised(method: str, sampler: str) -> None:
     rows = table("guidance")
-    rows = rows[(rows.guidance == kind) & (rows.sampler == sampler) & (rows.scale == 1)].set_index("state")
+    rows = rows[(rows.method == method) & (rows.sampler == sampler) & (rows.guidance == 1)].set_index("state")
     assert list(rows.index) == list(STATE_NAMES)
     assert (rows.accuracy >= 0.995).all()
     assert (rows.coverage >= 0.97).all()
@@ -57,28 +59,37 @@ def test_at_the_default_scale_every_state_is_drawn_as_promised(kind: str, sample
 def test_the_floors_are_those_of_real_points() -> None:
     rows = table("guidance")
     assert (rows.groupby("state").floor.nunique() == 1).all()
-    real = rows[rows.guidance == "real points"]
+    real = rows[rows.method == "real points"]
     assert ((real.NLL - real.floor).abs() < 0.02).all() and (real.accuracy == 1).all()
 
 
 # Tables of sweeps
 
-SETTINGS = {"scale": "minmax", "beta_1": 1e-4, "network": "raw", "labelled": False}
+SETTINGS = {"units": "minmax", "beta_1": 1e-4, "network": "raw", "labelled": False}
 
 
 def sweep_table() -> pd.DataFrame:
-    trained = [
+    networks = [
         {"data": data, "T": T, **SETTINGS, "seed": seed, "steps": 112, "loss": 0.5, "EMD": T + seed, "accuracy": 1.0}
         for data in ("moons", "blobs")
         for T in (500, 10)
         for seed in (0, 1)
     ]
     real = [
-        {"data": data, "scale": "minmax", "network": "real", "seed": seed, "EMD": 0.1 * (1 + seed), "accuracy": 0.9}
+        {"data": data, "units": "minmax", "network": "real", "seed": seed, "EMD": 0.1 * (1 + seed), "accuracy": 0.9}
         for data in ("moons", "blobs")
         for seed in (0, 1)
     ]
-    return pd.DataFrame(trained + real)
+    return pd.DataFrame(networks + real)
+
+
+def test_the_rows_of_networks_and_of_real_points_are_told_apart() -> None:
+    frame = sweep_table()
+    networks, real = trained(frame), floor(frame)
+    assert set(networks.network) == {"raw"} and set(real.network) == {"real"}
+    pd.testing.assert_frame_equal(pd.concat([networks, real]), frame)
+    assert len(networks) == 8 and real["T"].isna().all()
+    assert trained(real).empty and floor(networks).empty
 
 
 @pytest.fixture
@@ -93,12 +104,12 @@ def test_what_was_written_is_read_again(folder) -> None:
     frame.loc[1, "EMD"] = 1 / 3
     assert write(frame, folder / "x.csv", "statesdiff ablate x: about; 3 s") == folder / "x.csv"
     again = table("x")
-    kept = frame.drop(columns=["scale", "beta_1", "labelled"])
+    kept = frame.drop(columns=["units", "beta_1", "labelled"])
     pd.testing.assert_frame_equal(again, kept, rtol=1e-4, check_dtype=False)
     assert math.isnan(again.EMD[0]) and again.EMD[1] == 0.33333  # five digits
     command, versions, shared = again.attrs["made by"].splitlines()
     assert command == "statesdiff ablate x: about; 3 s" and "PyTorch" in versions and "Python" in versions
-    assert shared == "in every row: scale minmax, beta_1 0.0001, labelled False"
+    assert shared == "in every row: units minmax, beta_1 0.0001, labelled False"
 
 
 def test_only_settings_are_drawn_out_of_the_table(folder) -> None:
@@ -111,7 +122,7 @@ def test_only_settings_are_drawn_out_of_the_table(folder) -> None:
 
 
 def test_a_setting_that_nobody_gave_is_not_mentioned(folder) -> None:
-    write(sweep_table().assign(scale=None), folder / "x.csv", "x")
+    write(sweep_table().assign(units=None), folder / "x.csv", "x")
     assert "in every row: beta_1 0.0001, labelled False" in table("x").attrs["made by"]
 
 
@@ -137,7 +148,7 @@ def test_pivot_shows_our_own_settings_beside_the_others() -> None:
 
 
 def test_pivot_by_another_index_and_without_floors() -> None:
-    shown = pivot(sweep_table().query("network != 'real'"), "data", "EMD", index="T")
+    shown = pivot(trained(sweep_table()), "data", "EMD", index="T")
     assert list(shown.columns) == ["moons", "blobs"] and [int(T) for T in shown.index] == [500, 10]
     assert shown.loc[10, "blobs"] == "10.5 ± 6.4"
 
@@ -179,7 +190,7 @@ def test_compare_wants_a_reference_that_there_is() -> None:
 def test_the_settings_of_the_ablations_reach_the_floor(data: str) -> None:
     rows = table("best")
     rows = rows[rows.data == data]
-    drawn, real = (rows[rows.network != "real"], rows[rows.network == "real"])
+    drawn, real = trained(rows), floor(rows)
     assert len(drawn) == len(real) >= 5
     assert drawn["EMD (total)"].mean() <= 1.05 * real["EMD (total)"].mean()
 
@@ -213,10 +224,10 @@ def test_every_study_has_its_table() -> None:
 def test_a_table_has_every_setting_from_five_seeds_or_more(name: str, settings: int) -> None:
     rows = table(name)
     assert f"statesdiff ablate {name} --full --seeds " in rows.attrs["made by"]
-    trained, real = rows[rows.network != "real"], rows[rows.network == "real"]
+    networks, real = trained(rows), floor(rows)
     seeds = max(rows.seed) + 1
-    assert seeds >= 5 and set(trained.seed) == set(real.seed) == set(range(seeds))
-    assert len(trained) == seeds * settings
+    assert seeds >= 5 and set(networks.seed) == set(real.seed) == set(range(seeds))
+    assert len(networks) == seeds * settings
 
 
 @pytest.mark.parametrize("name", SETTINGS_OF)
@@ -226,7 +237,7 @@ def test_a_table_was_made_with_the_settings_of_its_study_as_they_are_now(name: s
     varied = [column for column in planned if column in rows]
     as_text = [
         {tuple(str(_plain(v)) for v in row) for row in frame[varied].itertuples(index=False)}
-        for frame in (planned, rows[rows.network != "real"])
+        for frame in (planned, trained(rows))
     ]
     assert as_text[0] == as_text[1]
     shared = rows.attrs["made by"].splitlines()[-1].replace(".0,", ",").removesuffix(".0") + ","
@@ -246,8 +257,8 @@ def _plain(value: object) -> object:
 def test_with_our_settings_just_asking_is_best(data: str) -> None:
     rows = table("toy-guidance-best")
     rows = rows[rows.data == data]
-    asked = {scale: part["EMD of a class (total)"].mean() for scale, part in rows.groupby("guidance")}
-    real = rows[rows.network == "real"]
+    asked = {strength: part["EMD of a class (total)"].mean() for strength, part in rows.groupby("guidance")}
+    real = floor(rows)
     assert asked[1] <= 1.1 * real["EMD of a class (total)"].mean()
     assert min(asked, key=asked.get) == 1
     accuracy = rows[rows.guidance == 1].accuracy.mean()
@@ -266,4 +277,14 @@ def test_with_our_settings_just_asking_is_best(data: str) -> None:
     ],
 )
 def test_an_interval_is_rounded_to_two_digits_of_its_half_width(mean: float, half_width: float, shown: str) -> None:
-    assert results._rounded(Interval(mean, half_width, 5)) == shown
+    frame = sweep_table().query("network == 'raw' and T == 10 and data == 'moons'")
+    apart = half_width / 12.7062  # of two seeds: half their difference times Student's quantile
+    assert pivot(frame.assign(EMD=[mean - apart, mean + apart]), "T", "EMD").loc["moons", 10] == shown
+
+
+def test_every_sweep_names_its_settings_as_the_configurations_do() -> None:
+    known = list(Config().row(Sampling()))
+    for name in STUDIES:
+        columns = list(table(name))
+        settings = columns[: columns.index("seed")]
+        assert settings == [column for column in known if column in settings], name
