@@ -9,8 +9,7 @@ import torch
 from course_training import RECIPES, Training, now, since
 from torch import Tensor, nn
 
-import statesdiff
-from statesdiff.checkpoints import book_classifier, book_denoiser
+from statesdiff.checkpoints import WEIGHTS, book_classifier, book_denoiser
 from statesdiff.data import STATE_NAMES, outline_points, states
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
 from statesdiff.metrics import class_accuracy, coverage, mean_distance, nll
@@ -146,8 +145,7 @@ def book_weights(denoiser: str, classifier_free: bool = False) -> Row:
             return {"sets": judge_model(model, lambda label: ClassifierFreeGuidance(model, label))}
         return {"sets": judge_model(model, by_classifier(model, book_classifier()[0]))}
 
-    package = Path(statesdiff.__file__).parent
-    return Row(hashlib.sha256(b"".join((package / name).read_bytes() for name in files)).hexdigest(), make)
+    return Row(hashlib.sha256(b"".join((WEIGHTS / name).read_bytes() for name in files)).hexdigest(), make)
 
 
 def held_out() -> Row:
