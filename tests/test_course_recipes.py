@@ -1,13 +1,17 @@
-"""The course recipes in benchmarks/: what an epoch computes, that a stopped run loses nothing, and what the table holds."""
+"""The course recipes in benchmarks/: what an epoch computes, that a stop loses nothing, and what the table holds."""
 
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import course_recipes as command
+import course_rows as rows
+import course_training as training
 import pandas as pd
 import pytest
 import torch
@@ -20,13 +24,9 @@ from statesdiff.metrics import nll
 from statesdiff.models import Classifier, Denoiser, init
 from statesdiff.rng import stream
 from statesdiff.schedule import NoiseSchedule
+from tests.support import weights
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-import course_recipes as command  # noqa: E402
-import course_rows as rows  # noqa: E402
-import course_training as training  # noqa: E402
-
+BENCHMARKS = Path(command.__file__).parent
 SCHEDULE = NoiseSchedule.linear(T=20, beta_1=0.01, beta_T=0.4)
 DATA = states(n_per_state=8)
 PARTS = [(recipe, part) for recipe in training.RECIPES for part in training.RECIPES[recipe]]
@@ -39,10 +39,6 @@ def small(monkeypatch):
         for name in parts:
             monkeypatch.setitem(parts, name, replace(parts[name], batch_size=300, refresh=2))
     monkeypatch.setattr(training, "PIECE", 128)
-
-
-def weights(net):
-    return nn.utils.parameters_to_vector(net.parameters()).detach().clone()
 
 
 def losses(curve):
@@ -77,14 +73,15 @@ def test_every_point_is_noised_at_every_time():
 @pytest.mark.parametrize(("recipe", "name"), PARTS)
 def test_an_epoch_is_a_plain_pass_over_all_points_in_a_new_order(small, tmp_path, recipe, name):
     part, label = training.RECIPES[recipe][name], f"{recipe}/{name}"
-    got = go_on(training.Training(recipe, name, tmp_path / "state.pt"), 2)
+    got = go_on(training.Training(recipe, name, tmp_path / "state.pt"), 3)
 
     net = init({"denoiser": Denoiser, "classifier": Classifier}[name], generator=stream(f"{label}/init"))
     optimiser = part.optimiser(net.parameters(), lr=1e-3, weight_decay=part.weight_decay)
     loss_of = {"denoiser": nn.MSELoss(), "classifier": nn.CrossEntropyLoss()}[name]
-    features, eps = training.noisy_points(DATA, SCHEDULE, stream(f"{label}/noise", 0))
-    target = eps if name == "denoiser" else DATA.y.repeat(20)
     for record in got.curve:
+        draw = (record["epoch"] - 1) // 2  # two epochs with the same noise
+        features, eps = training.noisy_points(DATA, SCHEDULE, stream(f"{label}/noise", draw))
+        target = eps if name == "denoiser" else DATA.y.repeat(20)
         optimiser.param_groups[0]["lr"], total = record["lr"], 0.0
         for batch in torch.randperm(800, generator=stream(f"{label}/order", record["epoch"])).split(300):
             optimiser.zero_grad()
@@ -97,19 +94,14 @@ def test_an_epoch_is_a_plain_pass_over_all_points_in_a_new_order(small, tmp_path
     assert_close(weights(got.net), weights(net), rtol=0, atol=2e-5)
 
 
-def test_noise_is_drawn_afresh_when_the_recipe_says(small, tmp_path, monkeypatch):
-    seen, original = [], training.noisy_points
-
-    def spy(*args):
-        features, eps = original(*args)
-        seen.append((len(run.curve) + 1, eps))
-        return features, eps
-
-    monkeypatch.setattr(training, "noisy_points", spy)
-    run = training.Training("step", "denoiser", tmp_path / "state.pt")
-    go_on(run, 5)
-    assert [epoch for epoch, _ in seen] == [1, 3, 5]
-    assert not torch.equal(seen[0][1], seen[1][1]) and not torch.equal(seen[1][1], seen[2][1])
+@pytest.mark.parametrize("name", ["denoiser", "classifier"])
+def test_noise_is_drawn_afresh_when_the_recipe_says(small, tmp_path, monkeypatch, name):
+    parts = training.RECIPES["step"]
+    monkeypatch.setitem(parts, name, replace(parts[name], lr=0.0))  # what does not learn sees by its loss what is new
+    run = go_on(training.Training("step", name, tmp_path / "state.pt"), 5)
+    first, second, third, fourth, fifth = (record["loss"] for record in run.curve)
+    assert first == pytest.approx(second, rel=1e-5) and third == pytest.approx(fourth, rel=1e-5)
+    assert len({round(loss, 5) for loss in (first, third, fifth)}) == 3
 
 
 def test_the_published_settings():
@@ -154,7 +146,7 @@ def test_the_rate_of_step_falls_by_a_hundredth_every_second_epoch(tmp_path):
 
 
 def test_the_rate_of_the_classifier_of_step_halves_when_the_loss_has_not_fallen_for_four_epochs(tmp_path):
-    # it falls until epoch 10; epochs 11 to 14 are no better, so epoch 15 is the first at half the rate, then 19, 23, ...
+    # it falls until epoch 10; epochs 11 to 14 are no better, so epoch 15 is the first at half the rate, then 19, 23
     used = rates("step", "classifier", tmp_path, lambda epoch: max(1.0, 11.0 - epoch))
     assert used == pytest.approx([1e-3 * 0.5 ** max(0, (e - 11) // 4) for e in range(1, 51)], rel=1e-9)
 
@@ -187,7 +179,6 @@ patch(vars(course_recipes), "SCHEDULE", NoiseSchedule.linear(T=20, beta_1=0.01, 
 """
 KILLED = f"""
 import sys
-sys.path.insert(0, sys.argv[1])
 patch = dict.__setitem__
 {SMALL}
 import os, torch
@@ -195,10 +186,10 @@ calls, backward = [], torch.Tensor.backward
 def until_killed(loss):
     calls.append(loss)
     if len(calls) == 8:  # an epoch has 3 batches: this is the second of the third epoch
-        os.kill(os.getpid(), int(sys.argv[3]))
+        os.kill(os.getpid(), int(sys.argv[2]))
     backward(loss)
 torch.Tensor.backward = until_killed
-course_recipes.main(["step", "--folder", sys.argv[2]])
+course_recipes.main(["step", "--folder", sys.argv[1]])
 """
 
 
@@ -216,8 +207,9 @@ def stored(folder, name="denoiser"):
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_run_repeats_only_the_epoch_under_way(run_step, tmp_path, capsys, how):
-    arguments = [sys.executable, "-c", KILLED, str(BENCHMARKS), str(tmp_path / "killed"), str(int(how))]
-    run = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
+    arguments = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), str(int(how))]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(BENCHMARKS), str(BENCHMARKS.parent)])}
+    run = subprocess.run(arguments, env=env, capture_output=True, text=True, timeout=120)
     assert run.returncode == (1 if how == signal.SIGTERM else -how)
     assert ("stopped: the state after the last whole epoch is kept" in run.stderr) == (how == signal.SIGTERM)
     assert [path.name for path in (tmp_path / "killed" / "step").iterdir()] == ["denoiser.pt"]
@@ -318,14 +310,20 @@ def test_the_published_rows_hold_the_published_figures():
 
 
 def test_the_books_weights_are_judged_again_when_they_change(tmp_path, monkeypatch):
-    package = tmp_path / "__init__.py"
-    monkeypatch.setattr(rows.statesdiff, "__file__", str(package))
+    monkeypatch.setattr(rows, "WEIGHTS", tmp_path)
     for name in ("denoiser_fourier", "denoiser_conditional", "classifier"):
         (tmp_path / f"{name}.safetensors").write_bytes(b"old")
     guided, free = rows.book_weights("fourier").key, rows.book_weights("conditional", classifier_free=True).key
     (tmp_path / "classifier.safetensors").write_bytes(b"new")
     assert rows.book_weights("fourier").key != guided
     assert rows.book_weights("conditional", classifier_free=True).key == free
+
+
+def test_the_committed_rows_of_the_books_weights_are_those_of_the_committed_weights():
+    stored = json.loads((BENCHMARKS / "results" / "course_recipes.json").read_text())
+    made_now = rows.solutions(BENCHMARKS)
+    for name in ("book, recipes trained here", "book, weights", "book, weights, classifier-free"):
+        assert stored[name]["key"] == made_now[name].key, name
 
 
 def made(value, calls):

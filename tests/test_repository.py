@@ -2,14 +2,12 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import set_repository
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-import set_repository  # noqa: E402
 
 OTHER = "https://github.com/some-school/diffusion.course"
 

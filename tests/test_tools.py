@@ -1,18 +1,19 @@
 """`make notebooks`: outputs are stored, the noise of running is not, and a second run changes nothing."""
 
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+import run_notebooks
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-import run_notebooks  # noqa: E402
 
 CELLS = [
-    "import sys\nfrom IPython.display import display\nfrom ipywidgets import IntSlider, interact\nfrom tqdm.auto import tqdm",
+    "import sys\n"
+    "from IPython.display import display\n"
+    "from ipywidgets import IntSlider, interact\n"
+    "from tqdm.auto import tqdm",
     "for i in tqdm(range(3)):\n    print('step', i, flush=True)\n    print('noise', file=sys.stderr, flush=True)",
     "interact(lambda t: print(t), t=IntSlider(2, 0, 4))\n'shown'",
     "import matplotlib.pyplot as plt\nplt.plot([0, 1]);",
