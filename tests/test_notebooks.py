@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -13,7 +14,7 @@ import yaml
 from nbformat import NotebookNode
 
 from statesdiff.widgets import explore
-from tests.sliders import exercise_sliders
+from tests.chapters import exercise_sliders
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -27,6 +28,12 @@ def read(path: Path) -> NotebookNode:
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def texts(cell: NotebookNode) -> Iterator[str]:
+    """Yield what the stored outputs of a cell say in words and numbers."""
+    for output in cell.outputs:
+        yield output.get("text", "") + output.get("data", {}).get("text/plain", "")
 
 
 def tags(cell: NotebookNode) -> list[str]:
@@ -77,7 +84,7 @@ def test_outputs_are_stored_and_clean(notebook: NotebookNode) -> None:
             assert output.output_type != "error", f"{cell.id}: {output.get('evalue')}"
             assert output.get("name") != "stderr", cell.id
             assert WIDGET_VIEW not in output.get("data", {}), cell.id
-            text = output.get("text", "") + output.get("data", {}).get("text/plain", "")
+        for text in texts(cell):
             assert not re.search(r"\bat 0x[0-9a-f]{6,}", text), f"{cell.id} shows an address: {text}"
 
 
@@ -105,7 +112,7 @@ def test_headings_make_an_outline(notebook: NotebookNode) -> None:
 
 
 def test_prose_is_plain_markdown(notebook: NotebookNode) -> None:
-    """Directives and roles would show as raw text in Jupyter and Colab, and pictures from elsewhere ask another host."""
+    """Directives and roles show as raw text in Jupyter and Colab, and pictures from elsewhere ask another host."""
     for line in prose(notebook):
         assert not re.search(r"^\s*(?:`{3,}|:{3,})\s*\{|\{[\w:-]+\}`", line), line
         assert not re.search(r"!\[[^\]]*\]\(\s*<?(?:https?:)?//|<img", line), line
@@ -134,11 +141,37 @@ def test_exercises_are_complete(notebook: NotebookNode) -> None:
         assert "hide-cell" in tags(cells[n]), cells[n].id
 
 
+def test_a_reader_is_told_the_number_not_whether_it_is_true(notebook: NotebookNode) -> None:
+    for cell in code_cells(notebook):
+        for text in texts(cell):
+            said = re.findall(r".*\b(?:True|False)\b.*", text)
+            assert not said, f"{cell.id} prints {said[0]!r}: claim it with `statesdiff.claims`"
+
+
+# Cell: why its bars are no intervals over repeats, which `plotting.intervals` would draw
+ERROR_BARS = {"08-012": "published values, no repeats: two standard deviations of what measures them"}
+SPELT_OUT = {
+    r"""\bnetwork["'\]]*\s*[!=]=\s*["']real""": "results.trained or results.floor",
+    r"\berrorbar\(": "plotting.intervals",
+}
+
+
+@pytest.mark.parametrize("pattern", SPELT_OUT, ids=SPELT_OUT.values())
+def test_what_has_a_helper_is_not_spelt_out(notebook: NotebookNode, pattern: str) -> None:
+    cells = [cell.id for cell in code_cells(notebook) if re.search(pattern, cell.source)]
+    assert not set(cells) - set(ERROR_BARS), f"use {SPELT_OUT[pattern]}"
+
+
+def test_the_error_bars_that_are_allowed_are_still_there() -> None:
+    cells = [cell for path in NOTEBOOKS for cell in code_cells(read(path)) if "errorbar(" in cell.source]
+    assert {cell.id for cell in cells} == set(ERROR_BARS)
+
+
 def test_some_output_is_compared(notebook: NotebookNode) -> None:
     assert any(CHECKED[0] in cell.source or CHECKED[1] in tags(cell) for cell in code_cells(notebook))
 
 
-# Sliders: nbval moves them, with the plugin in tests/sliders.py
+# Sliders: nbval moves them, with the plugin in tests/chapters.py
 
 
 def test_each_slider_goes_to_both_ends_and_the_middle_while_the_others_rest() -> None:
@@ -171,21 +204,31 @@ def test_a_broken_slider_is_named(specs: list[dict], complaint: str) -> None:
         exercise_sliders([explore(inverse, **sliders) for sliders in specs])
 
 
-SOURCES = {
-    "none": "# NBVAL_CHECK_OUTPUT\nprint(2)",
-    "sound": "from statesdiff.widgets import explore\nexplore(lambda t: print(t, file=open('calls', 'a')), t=(0, 4))",
-    "broken": "from statesdiff.widgets import explore\nexplore(lambda t: 1 / t, t=(0, 4))",
+SLIDER = "from statesdiff.widgets import explore\nexplore({}, t=(0, 4))"
+CLAIM = "# NBVAL_CHECK_OUTPUT\nfrom statesdiff.claims import claims\nclaims({{'it is so': (0.25, {}, {})}})"
+# name: its cells, each with what it is said to have printed
+CHAPTERS = {
+    "none": [("# NBVAL_CHECK_OUTPUT\nprint(2)", "1")],
+    "sound": [(SLIDER.format("lambda t: print(t, file=open('calls', 'a'))"), "1")],
+    "broken": [(SLIDER.format("lambda t: 1 / t"), "1")],
+    "claims": [
+        (CLAIM.format(0.1, 0.3), "✓ 0.171  (0.1 to 0.3)  it is so"),
+        (CLAIM.format(0.1, 0.3), "✓ 0.171  (0.1 to 0.4)  it is so"),
+        (CLAIM.format(0.3, 0.4), "✗ 0.25  (0.3 to 0.4)  it is so"),
+    ],
 }
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three notebooks of one cell, said to have printed 1, and the file that makes pytest move sliders."""
+    """Small notebooks, and the file that makes pytest move sliders and hold to claims."""
     folder = tmp_path_factory.mktemp("chapters")
-    for name, source in SOURCES.items():
-        printed = nbformat.v4.new_output("stream", text="1\n")
-        cell = nbformat.v4.new_code_cell(source, execution_count=1, outputs=[printed])
-        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / f"{name}.ipynb")
+    for name, sources in CHAPTERS.items():
+        cells = []
+        for n, (source, printed) in enumerate(sources, 1):
+            outputs = [nbformat.v4.new_output("stream", text=f"{printed}\n")]
+            cells.append(nbformat.v4.new_code_cell(source, execution_count=n, outputs=outputs))
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")
     shutil.copy(ROOT / "conftest.py", folder)
     (folder / "pytest.ini").touch()
     return folder
@@ -197,18 +240,23 @@ def run_nbval(*arguments: str) -> str:
     return re.sub(r"\x1b\[[\d;]*m", "", done.stdout)
 
 
-def test_nbval_compares_cells_and_moves_sliders_in_one_run(folder: Path) -> None:
+def test_nbval_compares_cells_holds_to_claims_and_moves_sliders_in_one_run(folder: Path) -> None:
     report = run_nbval("-rA", str(folder))
     found = re.findall(r"^(PASSED|FAILED) (?:.*/)?(\w+)\.ipynb::([\w ]+?)(?: - .*)?$", report, re.MULTILINE)
     assert sorted(found) == [
         ("FAILED", "broken", "sliders"),
+        ("FAILED", "claims", "Cell 1"),
+        ("FAILED", "claims", "Cell 2"),
+        ("FAILED", "claims", "sliders"),
         ("FAILED", "none", "Cell 0"),
         ("FAILED", "none", "sliders"),
         ("PASSED", "broken", "Cell 0"),
+        ("PASSED", "claims", "Cell 0"),
         ("PASSED", "sound", "Cell 0"),
         ("PASSED", "sound", "sliders"),
     ], report
     assert "RuntimeError: <lambda>: slider t at 0: ZeroDivisionError: division by zero" in report
+    assert "BrokenClaim: ✗ 0.25  (0.3 to 0.4)  it is so" in report
     assert "AssertionError: this notebook has no slider" in report and "Cell outputs differ" in report
     assert (folder / "calls").read_text().split() == ["2", "0", "2", "4"]  # shown, then moved
 
