@@ -77,11 +77,13 @@ def test_check_names_the_file_that_disagrees(copy: Path, capsys: pytest.CaptureF
 
 
 LINES = {
-    "README.md": "[![ci](https://github.com/{0}/actions/workflows/ci.yml/badge.svg)](https://github.com/{0}/actions/workflows/ci.yml)",
+    "README.md": "[![ci](https://github.com/{0}/actions/workflows/ci.yml/badge.svg)]"
+    "(https://github.com/{0}/actions/workflows/ci.yml)",
     "CITATION.cff": 'repository-code: "https://github.com/{0}"',
     "pyproject.toml": 'Homepage = "https://github.com/{0}"',
     "book/page.md": "clone it with `git clone https://github.com/{0}`.",
-    "notebooks/01_a.ipynb": r'"%pip install \"git+https://github.com/{0}\"\n", "(https://colab.research.google.com/github/{0}/blob/main/a)"',
+    "notebooks/01_a.ipynb": r'"%pip install \"git+https://github.com/{0}\"\n", '
+    '"(https://colab.research.google.com/github/{0}/blob/main/a)"',
 }
 
 
@@ -94,7 +96,8 @@ def test_every_form_is_recognised(name: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "see https://github.com/crowsonkb/k-diffusion and https://github.com/yuanchenyang/smalldiffusion/blob/main/a.py",
+        "see https://github.com/crowsonkb/k-diffusion and "
+        "https://github.com/yuanchenyang/smalldiffusion/blob/main/a.py",
         "https://lilianweng.github.io/posts/2021-07-11-diffusion-models/",
     ],
 )
