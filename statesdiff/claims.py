@@ -25,11 +25,14 @@ def claims(claimed: Mapping[str, Claim]) -> None:
     ValueError for what is no number or no range, and, where STATESDIFF_STRICT is set, `BrokenClaim` with the lines
     that have a cross.
     """
+    checked = {sentence: _checked(sentence, claim) for sentence, claim in claimed.items()}
+    values = {sentence: _digits(value) for sentence, (value, _, _) in checked.items()}
+    ranges = {sentence: f"({_range(low, high)})" for sentence, (_, low, high) in checked.items()}
+    wide, wider = (max(map(len, column.values()), default=0) for column in (values, ranges))
     broken = []
-    for sentence, claim in claimed.items():
-        value, low, high = _checked(sentence, claim)
+    for sentence, (value, low, high) in checked.items():
         holds = low <= value <= high
-        line = f"{'✓' if holds else '✗'} {_digits(value)}  ({_range(low, high)})  {sentence}"
+        line = f"{'✓' if holds else '✗'} {values[sentence]:>{wide}}  {ranges[sentence]:{wider}}  {sentence}"
         print(line)
         broken += [] if holds else [line]
     if broken and os.environ.get(STRICT):

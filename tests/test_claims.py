@@ -76,7 +76,7 @@ def test_three_digits_and_whole_or_large_numbers_in_full(capsys, value, digits):
 
 def test_claims_are_printed_in_their_order(capsys):
     lines = printed(capsys, first=(1, 0, 2), second=(3, 0, 2), third=(1, 1, 1)).splitlines()
-    assert lines == ["✓ 1  (0 to 2)  first", "✗ 3  (0 to 2)  second", "✓ 1  (exactly 1)  third"]
+    assert lines == ["✓ 1  (0 to 2)     first", "✗ 3  (0 to 2)     second", "✓ 1  (exactly 1)  third"]
 
 
 def test_nothing_claimed_is_nothing_printed(capsys):
@@ -167,9 +167,9 @@ def test_under_test_a_cross_is_an_error_with_its_line_after_all_are_printed(caps
     monkeypatch.setenv(STRICT, "1")
     with pytest.raises(BrokenClaim) as error:
         claims({"one": (3, 0, 2), "two": (1, 0, 2), "three": (0.5, 1, None)})
-    broken = ["✗ 3  (0 to 2)  one", "✗ 0.5  (at least 1)  three"]
+    broken = ["✗   3  (0 to 2)      one", "✗ 0.5  (at least 1)  three"]
     assert str(error.value).splitlines() == broken and isinstance(error.value, AssertionError)
-    assert capsys.readouterr().out.splitlines() == [broken[0], "✓ 1  (0 to 2)  two", broken[1]]
+    assert capsys.readouterr().out.splitlines() == [broken[0], "✓   1  (0 to 2)      two", broken[1]]
 
 
 def test_under_test_what_holds_is_no_error(capsys, monkeypatch):
@@ -210,6 +210,11 @@ def test_the_tick_the_range_and_the_sentence_are_compared():
     assert masked(line_of(0.25, 0, 1)) == same
     others = [line_of(2, 0, 1), line_of(0.5, 0, 1.1), line_of(0.5, 0, None), line_of(0.5, 0, 1, "another")]
     assert all(masked(other) != same for other in others)
+
+
+def test_the_room_that_a_value_takes_is_not_compared(capsys):
+    narrow, wide = (printed(capsys, one=(value, 0, None), two=(1, 0, 2)) for value in (0.5, 12_345))
+    assert narrow != wide and masked(narrow) == masked(wide)
 
 
 def test_every_line_of_several_is_masked_and_other_output_is_not():
