@@ -43,7 +43,7 @@ def load_model(
         network, config = about["network"], about["config"]
         schedule = NoiseSchedule(tensors.pop("schedule.beta"), about["schedule"])
         with torch.device("meta"):  # shapes without memory: the file may ask for any size
-            shapes = kinds[network](**config) if network in kinds else None
+            shapes = kinds[network](**config) if isinstance(network, str) and network in kinds else None
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a statesdiff checkpoint ({type(error).__name__}: {error})") from error
     if shapes is None:

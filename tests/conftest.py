@@ -1,4 +1,4 @@
-"""What every test shares: one thread, no windows, no figure left open, and hypothesis tries the same cases each time."""
+"""What every test shares: one thread, no windows, no figure left open; hypothesis tries the same cases each time."""
 
 import matplotlib
 import matplotlib.pyplot as plt

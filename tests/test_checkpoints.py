@@ -8,29 +8,27 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from statesdiff.ablations.homework import HomeworkDenoiser
 from statesdiff.checkpoints import book_classifier, book_denoiser, load_model, save_model
 from statesdiff.data import JITTER, states
 from statesdiff.exact import IdealDenoiser
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
 from statesdiff.metrics import class_accuracy, coverage, mean_distance, nll
-from statesdiff.models import Classifier, Denoiser, SinusoidalDenoiser, init
+from statesdiff.models import Classifier, Denoiser, init
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, last
 from statesdiff.schedule import NoiseSchedule
+from tests.support import small, weights
 
 SCHEDULE = NoiseSchedule.linear(T=10)
 KINDS = {
     "plain": Denoiser,
     "fourier": Denoiser.fourier,
     "conditional": lambda **options: Denoiser.fourier(n_classes=4, **options),
-    "homework": lambda **options: SinusoidalDenoiser(n_classes=4, hidden=(9,), project=7, activation="silu", **options),
+    "homework": lambda **options: HomeworkDenoiser(n_classes=4, hidden=(9,), project=7, activation="silu", **options),
     "classifier": lambda **options: Classifier(n_classes=3, hidden=(9, 7), activation="silu", **options),
 }
 by_kind = pytest.mark.parametrize("build", KINDS.values(), ids=KINDS.keys())
-
-
-def small(**changes):
-    return init(Denoiser, **({"T": 10, "hidden": (8, 8)} | changes), generator=stream("init"))
 
 
 @by_kind
@@ -230,6 +228,24 @@ def test_a_network_of_another_kind_is_refused(tmp_path, kind, other):
     load_model(path, kind)
     with pytest.raises(ValueError, match=f"model.safetensors: holds a {kind.__name__}, not a {other.__name__}$"):
         load_model(path, other)
+
+
+KINDS_OF_NETWORK = (Denoiser, HomeworkDenoiser, Classifier)
+
+
+@by_kind
+def test_one_of_several_kinds_comes_back_as_what_it_is(tmp_path, build):
+    model = init(build, T=10, generator=stream("init"))
+    path = save_model(tmp_path / "model.safetensors", model, SCHEDULE)
+    for kinds in (KINDS_OF_NETWORK, KINDS_OF_NETWORK[::-1], (type(model),)):
+        back, _ = load_model(path, kinds)
+        assert type(back) is type(model) and torch.equal(weights(back), weights(model))
+
+
+def test_a_network_that_is_none_of_several_kinds_is_refused(tmp_path):
+    path = save_model(tmp_path / "model.safetensors", init(Classifier, T=10, generator=stream("init")), SCHEDULE)
+    with pytest.raises(ValueError, match="holds a Classifier, not a Denoiser or a HomeworkDenoiser$"):
+        load_model(path, (Denoiser, HomeworkDenoiser))
 
 
 @pytest.mark.parametrize("network", ['"Tensor"', '"os.system"', "3", "null", "[]", "{}"])

@@ -25,7 +25,7 @@ SCALES = [0.0, 0.5, 1.0, 2.5, 8.0, -1.0]
 
 
 class Mixture:
-    """Mixture components N(mean_k, cov_k) of known weights and classes: the score of x_t from the densities, in float64.
+    """Components N(mean_k, cov_k) of known weights and classes: the score of x_t from the densities, in float64.
 
     Independent of the package: gradients are written out, nothing comes from autograd or from `statesdiff.exact`.
     """

@@ -15,22 +15,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statesdiff import __main__ as cli
-from statesdiff import judging, studies
-from statesdiff import sweep as sweep_module
 from statesdiff.__main__ import main
+from statesdiff.ablations import judging, studies
+from statesdiff.ablations.configs import Config, Sampling
+from statesdiff.ablations.homework import HomeworkDenoiser
+from statesdiff.ablations.sweep import sweep
 from statesdiff.checkpoints import book_denoiser, load_model, save_model
-from statesdiff.configs import Config
-from statesdiff.data import standardise, states
-from statesdiff.grade import grade
+from statesdiff.data import Dataset, in_units, states
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
-from statesdiff.judging import Sampling
-from statesdiff.measures import Reference
 from statesdiff.models import Classifier, Denoiser, init
-from statesdiff.recipes import train_recipe
+from statesdiff.project import example
+from statesdiff.project.grade import grade
+from statesdiff.project.measures import Reference
+from statesdiff.recipes import RECIPES, train_recipe
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddpm, last
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.sweep import sweep, train_and_judge
+from statesdiff.training import uniform_t
+from tests.support import weights
 
 
 @pytest.fixture
@@ -44,10 +46,6 @@ def points(tmp_path):
     x = randn(60, 3, generator=stream("data")) * 5 + 2
     np.save(tmp_path / "points.npy", x.numpy())
     return str(tmp_path / "points.npy"), x
-
-
-def weights(model):
-    return torch.nn.utils.parameters_to_vector(model.parameters())
 
 
 # train
@@ -64,31 +62,54 @@ def test_train_writes_the_checkpoint_that_the_recipe_makes(tmp_path, capsys):
     assert torch.equal(weights(model), weights(same))
 
 
-@pytest.mark.parametrize("standardised", [False, True])
-def test_train_on_a_file_of_ones_own(tmp_path, points, monkeypatch, standardised):
+@pytest.mark.parametrize("units", [None, "standard", "minmax"])
+def test_train_on_a_file_of_ones_own(tmp_path, points, units):
     path, x = points
-    seen = []
-    monkeypatch.setattr(
-        cli, "train_recipe", lambda name, x_0, *a, **k: seen.append(x_0) or train_recipe(name, x_0, *a, **k)
-    )
     out = str(tmp_path / "model.safetensors")
-    flag = ["--standardise"] if standardised else []
+    flag = [] if units is None else ["--units", units]
     assert main(["train", "--data", path, "--steps", "2", "--out", out, *flag]) == 0
-    torch.testing.assert_close(seen[0], standardise(x) if standardised else x)
-    assert load_model(out)[0].D == 3
+    data = Dataset(x, torch.zeros(60, dtype=torch.int64))
+    same, steps = train_recipe("fourier", (in_units(data, units) if units else data).x, NoiseSchedule.linear(), steps=2)
+    list(steps)
+    model, _ = load_model(out)
+    assert model.D == 3 and torch.equal(weights(model), weights(same))
+
+
+def test_units_are_for_a_files_points(tmp_path, capsys):
+    out = tmp_path / "model.safetensors"
+    assert main(["train", "--units", "minmax", "--out", str(out)]) == 2
+    assert "--units is for a file's points, --data" in one_line(capsys) and not out.exists()
+
+
+def quickly(monkeypatch, name, **changes):
+    """Train this recipe with other options."""
+    recipe = RECIPES[name]
+    monkeypatch.setitem(RECIPES, name, replace(recipe, training=replace(recipe.training, **changes)))
 
 
 def test_the_default_is_the_fourier_recipe_with_its_own_number_of_steps(tmp_path, monkeypatch):
-    calls = []
-
-    def spy(name, x_0, schedule, y, *, steps, seed):
-        calls.append((name, steps, seed))
-        return train_recipe(name, x_0, schedule, y, steps=1, seed=seed)
-
-    monkeypatch.setattr(cli, "train_recipe", spy)
+    quickly(monkeypatch, "fourier", steps=3, batch_size=16)
     monkeypatch.chdir(tmp_path)
     assert main(["train"]) == 0
-    assert calls == [("fourier", None, 0)] and (tmp_path / "denoiser.safetensors").is_file()
+    same, steps = train_recipe("fourier", states().x, NoiseSchedule.linear())
+    assert len(list(steps)) == 3
+    model, _ = load_model(tmp_path / "denoiser.safetensors")
+    assert model.config == Denoiser.fourier().config and torch.equal(weights(model), weights(same))
+
+
+def test_a_network_of_the_homework_can_be_trained_and_sampled(tmp_path, capsys):
+    out, samples = tmp_path / "homework.safetensors", tmp_path / "x.npy"
+    assert main(["train", "--recipe", "homework", "--steps", "2", "--seed", "3", "--out", str(out)]) == 0
+    model, schedule = load_model(out, HomeworkDenoiser)
+    same, steps = train_recipe("homework", states().x, schedule, steps=2, seed=3)
+    list(steps)
+    assert torch.equal(weights(model), weights(same))
+    assert main(["sample", "--checkpoint", str(out), "--n", "5", "--steps", "3", "--out", str(samples)]) == 0
+    want = last(ddim(model, schedule, randn(5, 2, generator=stream("sample")), steps=3))
+    assert torch.equal(torch.from_numpy(np.load(samples)), want)
+    capsys.readouterr()
+    assert main(["sample", "--checkpoint", str(out), "--label", "1", "--classifier", str(out)]) == 2
+    assert "holds a HomeworkDenoiser, not a Classifier" in one_line(capsys)
 
 
 @pytest.mark.parametrize(("recipe", "kind"), [("conditional", Denoiser), ("classifier", Classifier)])
@@ -109,22 +130,22 @@ def test_points_without_labels_teach_no_labels(tmp_path, points, capsys, recipe)
 
 
 def test_an_interrupt_keeps_what_has_been_learnt(tmp_path, monkeypatch, capsys):
-    def interrupted(*args, **options):
-        model, steps = train_recipe(*args, **options)
+    drawn = []
 
-        def some():
-            for record in steps:
-                if record.step == 3:
-                    raise KeyboardInterrupt
-                yield record
-
-        return model, some()
+    def draw(T, n, generator):
+        drawn.append(n)
+        if len(drawn) == 3:
+            raise KeyboardInterrupt  # in the middle of the third step
+        return uniform_t(T, n, generator)
 
     out = tmp_path / "model.safetensors"
-    monkeypatch.setattr(cli, "train_recipe", interrupted)
+    quickly(monkeypatch, "fourier", draw_t=draw)
     assert main(["train", "--steps", "50", "--out", str(out)]) == 0
     assert "interrupted after 2 of 50 steps" in capsys.readouterr().err
-    load_model(out)
+    quickly(monkeypatch, "fourier", draw_t=uniform_t)
+    same, steps = train_recipe("fourier", states().x, NoiseSchedule.linear(), steps=50)
+    next(steps), next(steps)
+    assert torch.equal(weights(load_model(out)[0]), weights(same))
 
 
 # sample
@@ -167,7 +188,7 @@ def drawn(arguments, out):
     return torch.from_numpy(np.load(out))
 
 
-@pytest.mark.parametrize(("given", "scale"), [([], 1.0), (["--scale", "2.5"], 2.5), (["--scale", "0"], 0.0)])
+@pytest.mark.parametrize(("given", "scale"), [([], 1.0), (["--guidance", "2.5"], 2.5), (["--guidance", "0"], 0.0)])
 def test_a_label_asks_for_one_class(tmp_path, checkpoint, guides, given, scale):
     (model, schedule), (labelled, _) = load_model(checkpoint), load_model(guides[0])
     classifier, _ = load_model(guides[1], Classifier)
@@ -193,12 +214,15 @@ def test_eta_asks_for_noise_in_the_steps(tmp_path, checkpoint):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--scale", "2"], "--classifier and --scale need a --label"),
-        (["--classifier", "classifier.safetensors"], "--classifier and --scale need a --label"),
+        (["--guidance", "2"], "--classifier and --guidance need a --label"),
+        (["--classifier", "classifier.safetensors"], "--classifier and --guidance need a --label"),
         (["--label", "1", "--classifier", "missing.safetensors"], "no checkpoint at missing.safetensors"),
         (["--label", "1", "--classifier", "labelled.safetensors"], "holds a Denoiser, not a Classifier"),
         (["--label", "4", "--classifier", "classifier.safetensors"], "0..3"),
-        (["--label", "1", "--classifier", "classifier.safetensors", "--scale", "inf"], "scale must be a finite number"),
+        (
+            ["--label", "1", "--classifier", "classifier.safetensors", "--guidance", "inf"],
+            "scale must be a finite number",
+        ),
         (
             ["--label", "1", "--checkpoint", "labelled.safetensors", "--classifier", "classifier.safetensors"],
             "without labels",
@@ -249,7 +273,7 @@ def test_grade_prints_the_rubric(submission, capsys):
     shown = capsys.readouterr().out
     assert shown == f"{grade(submission)}\n"
     assert "code/data.py                                  10 / 10  1 line" in shown
-    assert "without the points by hand                    15 / 85, and 15 by hand" in shown
+    assert "without the marks by hand                     15 / 85, and 15 by hand" in shown
 
 
 @pytest.fixture
@@ -274,7 +298,7 @@ def test_grade_writes_json_beside_the_table_or_instead_of_it(submission, course_
     written = json.loads((tmp_path / "ada.json").read_text(encoding="utf-8"))
     assert main([*arguments, "-"]) == 0
     assert json.loads(capsys.readouterr().out) == written == json.loads(grade(submission, reference).to_json())
-    assert len(written["samples"]) == 1 and written["points"]["open"] == 15
+    assert len(written["samples"]) == 1 and written["marks"]["open"] == 15
 
 
 def test_grade_prints_names_that_the_terminal_cannot_show(tmp_path):
@@ -289,11 +313,18 @@ def test_grade_prints_names_that_the_terminal_cannot_show(tmp_path):
 
 
 def test_submission_writes_the_programs_and_runs_them(tmp_path, capsys, monkeypatch):
-    ran = []
-    monkeypatch.setattr(cli, "run_programs", lambda folder: iter([ran.append(sorted(folder.glob("code/*.py")))]))
-    assert main(["submission", str(tmp_path / "mine")]) == 0
-    assert capsys.readouterr().out.strip() == str(tmp_path / "mine")
-    assert {path.name for path in ran[0]} >= {"uncond_gen.py", "cond_gen.py", "data.py", "classifier.py"}
+    real, short = sorted(path.name for path in example.PROGRAMS.glob("*.py")), tmp_path / "short"
+    short.mkdir()
+    for name in real:  # the real ones train for minutes
+        (short / name).write_text("from pathlib import Path\nPath(__file__).with_suffix('.ran').touch()\n")
+    monkeypatch.setattr(example, "PROGRAMS", short)
+    folder = tmp_path / "mine"
+    assert main(["submission", str(folder)]) == 0
+    assert capsys.readouterr().out.strip() == str(folder)
+    assert sorted(path.name for path in folder.glob("code/*.py")) == real
+    assert {"uncond_gen.py", "cond_gen.py", "data.py", "classifier.py"} <= set(real)
+    ran = {path.with_suffix(".py").name for path in folder.glob("code/*.ran")}
+    assert ran == {"uncond_gen.py", "classifier.py", "cond_gen.py", "report.py"}
     assert main(["submission", str(tmp_path)]) == 2
     assert "DIR must be a new or an empty folder" in one_line(capsys)
 
@@ -324,13 +355,12 @@ def test_bad_data_end_in_one_line(tmp_path, capsys, content, name, words):
     assert words in one_line(capsys) and not out.exists()
 
 
-def test_data_that_cannot_be_standardised_end_in_one_line(tmp_path, capsys):
+@pytest.mark.parametrize("units", ["standard", "minmax"])
+def test_data_without_spread_have_no_such_units_and_end_in_one_line(tmp_path, capsys, units):
     np.save(tmp_path / "flat.npy", np.ones((5, 2)))
-    assert (
-        main(["train", "--data", str(tmp_path / "flat.npy"), "--standardise", "--out", str(tmp_path / "m.safetensors")])
-        == 2
-    )
-    assert "no spread" in one_line(capsys)
+    out = tmp_path / "m.safetensors"
+    assert main(["train", "--data", str(tmp_path / "flat.npy"), "--units", units, "--out", str(out)]) == 2
+    assert "no spread" in one_line(capsys) and not out.exists()
 
 
 @pytest.mark.parametrize(("content", "words"), [(None, "no checkpoint at"), (b"hello", "not a safetensors file")])
@@ -396,7 +426,7 @@ def study(monkeypatch, tmp_path):
     """A study of four small networks on two data sets, judged quickly; the folder it is run in."""
     configs = [replace(TINY, data=data, T=T) for data in ("moons", "circles") for T in (4, 3)]
     monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("two times", lambda: configs))
-    monkeypatch.setattr(judging, "judge", lambda samples, *_: {"spread": float(samples.std())})
+    monkeypatch.setattr(judging, "evaluate", lambda samples, *_: {"spread": float(samples.std())})
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -434,32 +464,39 @@ def test_a_full_study_has_five_seeds(study):
     assert set(read("tiny.csv").seed) == {0, 1, 2, 3, 4}
 
 
-def test_ablate_goes_on_where_it_was(study, monkeypatch, capsys):
+def written(folder):
+    """The finished runs, each with the time at which it was written."""
+    return {path: path.stat().st_mtime_ns for path in (folder / "ablations").glob("*.json")}
+
+
+def test_ablate_goes_on_where_it_was(study):
     assert main(["ablate", "tiny", "--workers", "1"]) == 0
-    first = read("tiny.csv")
-    for path in list((study / "ablations").glob("moons*.json"))[:2]:
+    first, before = read("tiny.csv"), written(study)
+    lost = list((study / "ablations").glob("moons*.json"))[:2]
+    for path in lost:
         path.unlink()
-    seen = []
-
-    def counted(chunk, tick=None):
-        seen.extend(chunk)
-        return train_and_judge(chunk, tick)
-
-    monkeypatch.setattr(sweep_module, "train_and_judge", counted)
     assert main(["ablate", "tiny", "--workers", "1"]) == 0
-    assert len(seen) == 2
+    after = written(study)
+    assert {path for path in after if after[path] != before[path]} == set(lost) and after.keys() == before.keys()
     assert (study / "tiny.csv").read_text().splitlines()[0].endswith(" s, 2 networks trained")  # not the time of all
     pd.testing.assert_frame_equal(read("tiny.csv"), first, rtol=1e-3, atol=1e-3)
 
 
 def test_an_interrupted_ablation_says_how_to_go_on(study, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
+    quick = judging.evaluate
+    judged = iter(range(100))
 
-    monkeypatch.setattr(cli, "sweep", lambda *a, **k: interrupted())
+    def interrupted(*arguments):
+        if next(judged) == 5:
+            raise KeyboardInterrupt
+        return quick(*arguments)
+
+    monkeypatch.setattr(judging, "evaluate", interrupted)
     with pytest.raises(SystemExit, match="interrupted: the same command goes on from here"):
-        main(["ablate", "tiny"])
-    assert not (study / "tiny.csv").exists()
+        main(["ablate", "tiny", "--workers", "1"])
+    assert not (study / "tiny.csv").exists() and 0 < len(finished := written(study)) < 8
+    assert main(["ablate", "tiny", "--workers", "1"]) == 0
+    assert finished.items() <= written(study).items() and len(read("tiny.csv")) == 8 + 4
 
 
 @pytest.mark.parametrize("D", [1, 2, 3, 5])
@@ -517,6 +554,10 @@ def test_a_damaged_file_of_an_ablation_is_named(study, capsys):
         ([], "required"),
         (["grow"], "invalid choice"),
         (["train", "--recipe", "best"], "invalid choice: 'best'"),
+        (["train", "--units", "metres"], "invalid choice: 'metres'"),
+        (["train", "--standardise"], "unrecognized arguments: --standardise"),
+        (["sample", "--guidance", "strong"], "invalid float value: 'strong'"),
+        (["sample", "--scale", "2"], "unrecognized arguments: --scale"),
         (["train", "--steps", "0"], "must be at least 1, got 0"),
         (["train", "--steps", "many"], "invalid"),
         (["train", "--seed", "x"], "invalid int value"),

@@ -9,20 +9,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
-from scipy.stats import bootstrap, gaussian_kde
+from scipy.stats import gaussian_kde
 
 from statesdiff.data import JITTER, Dataset, outline_points, states
+from statesdiff.intervals import interval
 from statesdiff.metrics import (
-    Interval,
     class_accuracy,
     coverage,
     emd,
     evaluate,
-    interval,
+    evaluate_part,
+    evaluate_parts,
     mean_distance,
     nll,
-    score,
-    scores,
 )
 from statesdiff.rng import randn, stream
 
@@ -241,62 +240,11 @@ def test_class_accuracy_needs_finite_points_and_labels_that_exist():
         class_accuracy(torch.zeros(2, 2), torch.zeros(2))
 
 
-# Intervals
-
-
-def test_interval_is_students():
-    # 1, 2, 3, 4, 5: standard deviation 1.5811, t(0.975, 4) = 2.7764 from the table
-    got = interval([1, 2, 3, 4, 5])
-    assert isinstance(got, Interval) and got.n == 5 and got.mean == 3
-    assert got.half_width == pytest.approx(2.7764 * 1.58114 / math.sqrt(5), rel=1e-4)
-
-
-@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20), st.floats(-100, 100), st.floats(0.01, 100))
-def test_interval_moves_and_scales_with_its_values(values, shift, scale):
-    a, b = interval(values), interval([scale * v + shift for v in values])
-    assert min(values) - 1e-9 <= a.mean <= max(values) + 1e-9 and a.half_width >= 0 and a.n == len(values)
-    assert b.mean == pytest.approx(scale * a.mean + shift, rel=1e-6, abs=1e-6)
-    assert b.half_width == pytest.approx(scale * a.half_width, rel=1e-6, abs=1e-6)
-
-
-def test_interval_covers_the_truth_19_times_in_20():
-    rows = randn(4000, 5, generator=stream("rows")).double()
-    hits = [abs(i.mean) <= i.half_width for i in map(interval, rows.tolist())]
-    assert np.mean(hits) == pytest.approx(0.95, abs=0.014)  # four standard errors of a share of 4,000
-
-
-@pytest.mark.parametrize(("level", "quantile"), [(0.9, 2.1318), (0.95, 2.7764), (0.99, 4.6041)])
-def test_interval_at_another_level(level, quantile):
-    assert interval([1, 2, 3, 4, 5], level).half_width == pytest.approx(quantile * 1.58114 / math.sqrt(5), rel=1e-4)
-
-
-@pytest.mark.parametrize("level", [0, 1, 95, -0.5, math.nan])
-def test_a_level_is_a_share(level):
-    with pytest.raises(ValueError, match="level must lie between 0 and 1, got"):
-        interval([1.0, 2.0], level)
-
-
-def test_interval_of_equal_values_has_no_width():
-    assert interval([2.0, 2.0, 2.0]) == Interval(2.0, 0.0, 3)
-
-
-def test_interval_agrees_with_a_bootstrap():
-    values = randn(400, 1, generator=stream("rows")).ravel().numpy()
-    low, high = bootstrap((values,), np.mean, random_state=0, n_resamples=2000).confidence_interval
-    assert interval(list(values)).half_width == pytest.approx((high - low) / 2, rel=0.1)
-
-
-@pytest.mark.parametrize("values", [[], [1.0]])
-def test_one_run_has_no_interval(values):
-    with pytest.raises(ValueError, match=f"at least 2 repeats, got {len(values)}"):
-        interval(values)
-
-
 # All four together
 
 
-def test_score_is_the_four_metrics():
-    assert score(A, B, B) == {
+def test_a_part_has_the_four_metrics():
+    assert evaluate_part(A, B, B) == {
         "NLL": nll(A, B),
         "EMD": emd(A, B[:30]),
         "distance": mean_distance(A, B),
@@ -304,28 +252,39 @@ def test_score_is_the_four_metrics():
     }
 
 
-def test_scores_of_disjoint_parts(monkeypatch):
-    parts = []
+def powers_of_2(n):
+    """Points (2^k, 0) and (0, 2^k) in turn, k = 0..n-1: the sum of the norms of some of them says which they are."""
+    return torch.eye(2).repeat(-(-n // 2), 1)[:n] * 2.0 ** torch.arange(n)[:, None]
 
-    def spy(samples, reference, target):
-        parts.append((samples, reference, target))
-        return dict.fromkeys(COLUMNS, float(len(parts)))
 
-    monkeypatch.setattr("statesdiff.metrics.score", spy)
-    table = scores(A, B, B, repeats=4)
+def rows_of(sums):
+    """The rows of `powers_of_2` behind each sum."""
+    return [{k for k in range(60) if round(total) >> k & 1} for total in sums]
+
+
+def test_the_parts_are_disjoint_and_shuffled():
+    samples, origin = powers_of_2(30), torch.zeros(1, 2)
+    table = evaluate_parts(samples, samples, origin, repeats=4)
     assert table.shape == (4, 4) and list(table.columns) == COLUMNS
-    used = torch.cat([samples for samples, _, _ in parts])
-    assert len(used) == 28 and len(used.unique(dim=0)) == 28 and torch.isin(used, A).all()
-    assert not torch.equal(used, A[:28])  # shuffled
-    for _, reference, target in parts:
-        assert torch.equal(reference.sort(0).values, B.sort(0).values) and torch.equal(target, B)
+    parts = rows_of(7 * table["distance"])
+    assert [len(part) for part in parts] == [7] * 4
+    assert len(set.union(*parts)) == 28 and set.union(*parts) <= set(range(30))
+    assert parts != [set(range(k, k + 7)) for k in range(0, 28, 7)]
+    assert table["NLL"].tolist() == pytest.approx([nll(samples[sorted(part)], samples) for part in parts])
 
 
-def test_scores_are_reproducible_and_leave_the_global_state_alone():
+def test_each_part_is_matched_with_as_many_points_of_the_reference_drawn_afresh():
+    table = evaluate_parts(torch.zeros(28, 2), powers_of_2(30), B, repeats=4)
+    parts = rows_of(7 * table["EMD"])  # from the origin to each of them
+    assert [len(part) for part in parts] == [7] * 4 and len(set(map(frozenset, parts))) == 4
+    assert set(range(7)) not in parts
+
+
+def test_parts_are_reproducible_and_leave_the_global_state_alone():
     before = torch.get_rng_state()
-    first = scores(A, B, B, repeats=3)
-    pd.testing.assert_frame_equal(scores(A, B, B, repeats=3), first)
-    assert not scores(A, B, B, repeats=3, seed=1).equals(first)
+    first = evaluate_parts(A, B, B, repeats=3)
+    pd.testing.assert_frame_equal(evaluate_parts(A, B, B, repeats=3), first)
+    assert not evaluate_parts(A, B, B, repeats=3, seed=1).equals(first)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -335,7 +294,7 @@ def test_evaluate_puts_each_metric_next_to_its_floor():
     assert list(table.index) == COLUMNS
     assert set(table.columns) == {"samples", "±", "floor", "± floor", "n", "repeats"}
     assert (table["n"] == 10).all() and (table["repeats"] == 3).all()
-    each = scores(A, B, B, repeats=3)
+    each = evaluate_parts(A, B, B, repeats=3)
     for metric in COLUMNS:
         mean, half_width, _ = interval(each[metric])
         assert table.loc[metric, "samples"] == pytest.approx(mean)
@@ -368,7 +327,7 @@ def test_the_defaults_are_states():
 @pytest.mark.parametrize(("n", "repeats"), [(30, 1), (30, 0), (30, -2), (5, 3), (0, 5)])
 def test_too_few_points_or_repeats_are_refused(n, repeats):
     with pytest.raises(ValueError, match="at least 2 repeats of at least 2 points"):
-        scores(A[:n], B, B, repeats=repeats)
+        evaluate_parts(A[:n], B, B, repeats=repeats)
     with pytest.raises(ValueError, match="at least 2 repeats of at least 2 points"):
         evaluate(A[:n], B, B, B, repeats=repeats)
 
@@ -379,20 +338,16 @@ def test_too_few_held_out_points_are_refused():
         evaluate(A, B, B[:20], B, repeats=3)
 
 
-def test_more_samples_than_the_books_data_get_a_floor_of_the_same_n(monkeypatch):
-    sizes = []
-
-    def spy(samples, reference, target):
-        sizes.append(len(samples))
-        return dict.fromkeys(COLUMNS, 0.0)
-
-    monkeypatch.setattr("statesdiff.metrics.score", spy)
-    table = evaluate(randn(6001, 2, generator=stream("x")), repeats=5)
-    assert sizes == [1200] * 10 and (table["n"] == 1200).all()
+def test_more_samples_than_the_books_data_get_a_floor_of_the_same_n():
+    table, fresh = evaluate(randn(6001, 2, generator=stream("x")), repeats=25), states(1201, seed=1).x
+    assert (table["n"] == 240).all()
+    # both are means over points: of the 6,005, five are left out
+    assert table.loc["distance", "floor"] == pytest.approx(mean_distance(fresh, outline_points()), rel=3e-3)
+    assert table.loc["NLL", "floor"] == pytest.approx(nll(fresh, states().x), rel=3e-3)
 
 
 def test_metrics_of_other_data_are_never_mixed_with_those_of_states():
     with pytest.raises(ValueError, match="reference and held_out together"):
         evaluate(A, B, repeats=3)
     with pytest.raises(ValueError, match="reference and target together"):
-        scores(A, B, repeats=3)
+        evaluate_parts(A, B, repeats=3)

@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
 
-from statesdiff.models import Classifier, Denoiser, SinusoidalDenoiser, init, mlp, one_hot, sin_cos, sinusoids
+from statesdiff.ablations.homework import HomeworkDenoiser
+from statesdiff.models import Classifier, Denoiser, init, mlp, sin_cos
 from statesdiff.rng import randn, stream
+from tests.support import parameters, small
 
 KINDS = {
     "plain": Denoiser,
     "fourier": Denoiser.fourier,
     "conditional": lambda **options: Denoiser.fourier(n_classes=3, **options),
-    "sinusoidal": SinusoidalDenoiser,
-    "sinusoidal, conditional": lambda **options: SinusoidalDenoiser(n_classes=3, hidden=(32, 32), project=0, **options),
+    "homework": HomeworkDenoiser,
+    "homework, conditional": lambda **options: HomeworkDenoiser(n_classes=3, hidden=(32, 32), project=0, **options),
 }
 CLASSIFIERS = {
     "plain": Classifier,
@@ -27,14 +29,6 @@ CLASSIFIERS = {
 }
 by_kind = pytest.mark.parametrize("build", KINDS.values(), ids=KINDS.keys())
 by_classifier = pytest.mark.parametrize("build", CLASSIFIERS.values(), ids=CLASSIFIERS.keys())
-
-
-def small(**changes):
-    return init(Denoiser, **({"T": 10, "hidden": (8, 8)} | changes), generator=stream("init"))
-
-
-def parameters(model):
-    return nn.utils.parameters_to_vector(model.parameters())
 
 
 # Networks
@@ -124,22 +118,6 @@ def test_the_output_follows_the_precision_of_the_model(value, t):
 # Labels
 
 
-def test_one_hot_by_hand():
-    x = torch.zeros(3, 2)
-    want = torch.tensor([[0.0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]])
-    assert torch.equal(one_hot(torch.tensor([1, -1, 3]), 4, x), want)
-    assert torch.equal(one_hot(2, 4, x), torch.tensor([0.0, 0, 1, 0]).expand(3, 4))
-    assert torch.equal(one_hot(-1, 4, x), torch.zeros(3, 4))
-    assert one_hot(0, 4, x.double()).dtype == torch.float64 and one_hot(0, 4, x).dtype == torch.float32
-
-
-@given(st.integers(1, 6), st.integers(1, 5), st.data())
-def test_one_hot_is_that_of_torch(n_classes, B, data):
-    y = torch.tensor(data.draw(st.lists(st.integers(0, n_classes - 1), min_size=B, max_size=B)))
-    want = nn.functional.one_hot(y, n_classes).float()
-    assert torch.equal(one_hot(y, n_classes, torch.zeros(B, 2)), want)
-
-
 def test_no_label_is_the_label_minus_1_row_for_row():
     model, x_t = small(n_classes=3), randn(5, 2, generator=stream("data"))
     for t in (3, torch.tensor([0, 1, 5, 9, 10])):
@@ -190,47 +168,6 @@ def test_labels_that_do_not_match_the_rows_are_refused():
             small(n_classes=3)(torch.zeros(2, 2), 1, y)
     with pytest.raises(TypeError, match="y must be an integer, got torch.float32; the labels are -1..2"):
         small(n_classes=3)(torch.zeros(2, 2), 1, torch.zeros(2))
-
-
-# The homework's network
-
-
-def test_sinusoids_by_hand():
-    x = torch.zeros(3, 2)
-    angles = [[v / 10_000 ** (i / 7) for i in range(8)] for v in (0, 1, 150)]
-    want = [[*map(math.sin, row), *map(math.cos, row)] for row in angles]
-    assert_close(sinusoids(torch.tensor([0, 1, 150]), x), torch.tensor(want), rtol=0, atol=2e-5)  # 150 in float32
-    assert_close(sinusoids(torch.tensor(150), x), torch.tensor([want[2]] * 3), rtol=0, atol=2e-5)
-    assert sinusoids(torch.tensor(1), x.double()).dtype == torch.float64
-
-
-def test_the_homeworks_network_is_what_it_says():
-    shapes = [tuple(m.weight.shape) for m in SinusoidalDenoiser().net if isinstance(m, nn.Linear)]
-    assert shapes == [(128, 18), *[(128, 128)] * 5, (2, 128)]
-    kinds = [type(m) for m in SinusoidalDenoiser(hidden=(8, 8)).net]
-    assert kinds == [nn.Linear, nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]  # none after the first
-    assert [m.in_features for m in SinusoidalDenoiser(n_classes=5, hidden=(8,), project=0).net[::2]] == [34, 8]
-    assert {type(m) for m in SinusoidalDenoiser(project=0, activation="silu").net[1::2]} == {nn.SiLU}
-
-
-def test_the_homeworks_network_sees_x_t_then_t_then_the_label():
-    model, x_t = SinusoidalDenoiser(T=10, n_classes=3, hidden=(4,)), randn(3, 2, generator=stream("data"))
-    t, y = torch.tensor([0, 4, 10]), torch.tensor([2, -1, 0])
-    told = sinusoids(y, x_t)
-    told[1] = 0  # no label is zeros, not the waves of -1
-    assert torch.equal(model.inputs(x_t, t, y), torch.cat([x_t, sinusoids(t, x_t), told], dim=1))
-    assert torch.equal(model(x_t, t, y), model.net(model.inputs(x_t, t, y)))
-    assert torch.equal(model(x_t, t), model(x_t, t, -1)) and not torch.equal(model(x_t, t), model(x_t, t, 0))
-
-
-def test_the_homeworks_network_refuses_what_the_others_refuse():
-    model = SinusoidalDenoiser(T=10, n_classes=3, hidden=(4,))
-    with pytest.raises(ValueError, match=r"x_t must have shape \(B, 2\), got"):
-        model(torch.zeros(5, 3), 1)
-    with pytest.raises(ValueError, match=r"y must lie in -1\.\.2, got 3"):
-        model(torch.zeros(5, 2), 1, 3)
-    with pytest.raises(ValueError, match="built without classes"):
-        SinusoidalDenoiser(T=10, hidden=(4,))(torch.zeros(5, 2), 1, 0)
 
 
 # Classifiers

@@ -5,10 +5,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.colors import to_hex, to_rgb
 
 from statesdiff import plotting
 from statesdiff.data import STATE_NAMES, outlines, states
+from statesdiff.intervals import interval
 from statesdiff.plotting import GREY, INK, LIMIT, STATE_COLOURS
 from statesdiff.rng import randn, stream
 
@@ -196,3 +199,63 @@ def test_class_map_puts_north_at_the_top() -> None:
     image = np.asarray(ax.images[0].get_array())
     assert ax.images[0].origin == "lower"
     np.testing.assert_allclose(image[-1, 0], to_rgb(list(plotting.STATE_COLOURS.values())[1]), atol=1e-6)
+
+
+# Intervals
+
+
+def read_off(container):
+    """What an error bar shows: x, the middles, the half-widths."""
+    line, caps, (bars,) = container.lines
+    ends = np.array([[low[1], high[1]] for low, high in bars.get_segments()])
+    np.testing.assert_allclose([np.asarray(cap.get_ydata(), dtype=float) for cap in caps], ends.T)
+    return *(np.asarray(v, dtype=float) for v in line.get_data()), (ends[:, 1] - ends[:, 0]) / 2
+
+
+GROUPS = {"with": {10: [1.0, 2.0, 4.0], 50: [2.0, 2.0], 200: [-1.0, 0.5, 0.25, 3.0]}, "without": {50: [7.0, 7.5]}}
+
+
+@pytest.mark.parametrize("level", [None, 0.8, 0.99])
+def test_intervals_draws_mean_and_half_width_at_x_for_each_label(level):
+    options = {} if level is None else {"level": level}
+    ax = plt.figure().add_subplot()
+    assert plotting.intervals(ax, GROUPS, **options) is ax
+    assert [container.get_label() for container in ax.containers] == list(GROUPS)
+    for container, repeats in zip(ax.containers, GROUPS.values(), strict=True):
+        want = [interval(values, level or 0.95) for values in repeats.values()]
+        x, means, half_widths = read_off(container)
+        assert x.tolist() == list(repeats)
+        np.testing.assert_allclose(means, [w.mean for w in want])
+        np.testing.assert_allclose(half_widths, [w.half_width for w in want], atol=1e-12)
+
+
+@given(st.lists(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=6), min_size=1, max_size=5), st.booleans())
+def test_intervals_of_any_repeats(rows, as_tensor):
+    repeats = {k / 2: torch.tensor(row).double() if as_tensor else row for k, row in enumerate(rows)}
+    figure = plt.figure()
+    (container,) = plotting.intervals(figure.add_subplot(), {"all": repeats}).containers
+    x, means, half_widths = read_off(container)
+    np.testing.assert_allclose(x, np.arange(len(rows)) / 2)
+    np.testing.assert_allclose(means, [interval(list(row)).mean for row in repeats.values()], atol=1e-9)
+    np.testing.assert_allclose(half_widths, [interval(list(row)).half_width for row in repeats.values()], atol=1e-9)
+    plt.close(figure)
+
+
+def test_groups_can_be_told_apart_without_colours():
+    ax = plotting.intervals(plt.figure().add_subplot(), {str(k): {1: [0.0, 1.0], 2: [k, k]} for k in range(4)})
+    looks = {(c.lines[0].get_marker(), c.lines[0].get_linestyle()) for c in ax.containers}
+    assert len(looks) == 4 and len({c.lines[0].get_color() for c in ax.containers}) == 4
+
+
+def test_more_groups_than_looks_begin_again_and_other_looks_can_be_given():
+    groups = {str(k): {1: [0.0, 1.0]} for k in range(5)}
+    ax = plotting.intervals(plt.figure().add_subplot(), groups)
+    assert ax.containers[4].lines[0].get_marker() == ax.containers[0].lines[0].get_marker()
+    ax = plotting.intervals(plt.figure().add_subplot(), groups, lines=["x:"])
+    assert {(c.lines[0].get_marker(), c.lines[0].get_linestyle()) for c in ax.containers} == {("x", ":")}
+
+
+@pytest.mark.parametrize("values", [[], [1.0]])
+def test_a_single_repeat_has_no_interval_to_draw(values):
+    with pytest.raises(ValueError, match=f"at least 2 repeats, got {len(values)}"):
+        plotting.intervals(plt.figure().add_subplot(), {"one": {1: [1.0, 2.0], 2: values}})

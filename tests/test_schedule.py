@@ -12,7 +12,7 @@ from scipy.stats import hypsecant, ks_2samp
 from torch.testing import assert_close
 
 from statesdiff.rng import stream
-from statesdiff.schedule import SCHEDULES, NoiseSchedule, check_T, labels_of, normalised_time, per_sample
+from statesdiff.schedule import SCHEDULES, NoiseSchedule, check_T, normalised_time, per_sample
 
 EXAMPLES = [NoiseSchedule.linear(), NoiseSchedule.linear(T=7, beta_1=0.1, beta_T=0.6), NoiseSchedule.cosine(T=50)]
 EXAMPLES += [SCHEDULES[name](T=40) for name in ("sigmoid", "scaled_linear", "linear_matched")]
@@ -469,52 +469,6 @@ def test_per_sample_refuses_what_is_not_one_t_for_each_row(t):
 
 def test_per_sample_of_an_empty_batch_is_empty():
     assert per_sample(torch.zeros(5), torch.zeros(0, dtype=torch.int64), torch.ones(0, 2)).shape == (0, 1)
-
-
-# Labels
-
-
-@given(
-    st.integers(1, 8),
-    st.integers(1, 6),
-    st.booleans(),
-    st.sampled_from([torch.int64, torch.int32, torch.uint8]),
-    st.data(),
-)
-def test_labels_are_one_or_one_a_row(n_classes, n, scalar, dtype, data):
-    size = 1 if scalar else n
-    drawn = data.draw(st.lists(st.integers(0, n_classes - 1), min_size=size, max_size=size))
-    labels = labels_of(drawn[0] if scalar else torch.tensor(drawn, dtype=dtype), n, n_classes)
-    assert labels.shape == (n,) and labels.dtype == torch.int64
-    assert labels.tolist() == (drawn * n if scalar else drawn)
-
-
-def test_the_lowest_label_can_be_minus_1():
-    assert labels_of(torch.tensor([-1, 2]), 2, 3, lowest=-1).tolist() == [-1, 2]
-    with pytest.raises(ValueError, match=r"y must lie in -1\.\.2, got -2\.\.0"):
-        labels_of(torch.tensor([0, -2]), 2, 3, lowest=-1)
-
-
-@pytest.mark.parametrize("y", [-1, 3, torch.tensor([0, 3]), torch.tensor([-1, 0])])
-def test_a_label_outside_the_classes_is_refused(y):
-    with pytest.raises(ValueError, match=r"y must lie in 0\.\.2, got"):
-        labels_of(y, 2, 3)
-
-
-@pytest.mark.parametrize("y", [0.5, torch.tensor([1.0, 2.0]), True, torch.tensor([True, False]), 1j])
-def test_a_label_that_is_no_integer_is_refused(y):
-    with pytest.raises(TypeError, match=r"y must be an integer, got torch\..*; the labels are 0\.\.2"):
-        labels_of(y, 2, 3)
-
-
-@pytest.mark.parametrize("y", [[1], [1, 2, 0], [[1, 2]], [[1], [2]]])
-def test_labels_that_are_not_one_for_each_row_are_refused(y):
-    with pytest.raises(ValueError, match="y must be a scalar or have one entry for each of the 2 rows, got"):
-        labels_of(torch.tensor(y), 2, 3)
-
-
-def test_labels_of_an_empty_batch_are_empty():
-    assert labels_of(torch.zeros(0, dtype=torch.int64), 0, 3).shape == labels_of(2, 0, 3).shape == (0,)
 
 
 # The same clock

@@ -1,87 +1,50 @@
-"""Training: what is drawn, what is reported, what is learnt, and what an interrupt leaves behind."""
+"""Training: what is reported, what is learnt, what an interrupt leaves behind, and what is refused."""
 
+import inspect
 import math
+from dataclasses import FrozenInstanceError, fields
+from functools import partial
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import chisquare
 from torch import nn
 from torch.testing import assert_close
 
 from statesdiff.exact import IdealDenoiser, bayes_loss, loss_per_t
-from statesdiff.models import Classifier, Denoiser, init
+from statesdiff.models import Classifier, init
 from statesdiff.rng import randn, stream
 from statesdiff.schedule import NoiseSchedule
 from statesdiff.training import (
     Step,
+    Training,
+    adam,
+    adam_w,
+    constant,
     cosine_decay,
     denormals_flushed,
-    low_noise_t,
+    every_point_once,
+    noisy_batches,
     one_cycle,
     train_classifier,
     train_denoiser,
     uniform_t,
+    with_replacement,
 )
+from tests import support
+from tests.support import weights
 
 SCHEDULE = NoiseSchedule.linear(T=20, beta_1=0.01, beta_T=0.4)
 DATA = randn(50, 2, generator=stream("data"))
 LABELS = torch.arange(50) % 3
-
-
-def small(seed=0, **changes):
-    return init(Denoiser, **({"T": 20, "hidden": (16, 16)} | changes), generator=stream("init", seed))
-
-
-def parameters(model):
-    return nn.utils.parameters_to_vector(model.parameters()).detach().clone()
+small = partial(support.small, T=20, hidden=(16, 16))
 
 
 def run(model, steps=20, seed=0, **options):
     return list(
         train_denoiser(model, DATA, SCHEDULE, steps=steps, batch_size=32, generator=stream("train", seed), **options)
     )
-
-
-# Drawing t
-
-
-@pytest.mark.parametrize(
-    ("draw", "share_up_to"),
-    [(uniform_t, lambda u: u), (low_noise_t, lambda u: u ** (1 / 3))],
-    ids=["uniform_t", "low_noise_t"],
-)
-def test_times_have_the_stated_distribution(draw, share_up_to):
-    T, n = 20, 100_000
-    t = draw(T, n, stream("t"))
-    assert t.dtype == torch.int64 and t.shape == (n,) and t.min() == 1 and t.max() == T
-    expected = [n * (share_up_to(k / T) - share_up_to((k - 1) / T)) for k in range(1, T + 1)]
-    # fixed seed; a right implementation would fail for one seed in a thousand
-    assert chisquare(t.bincount(minlength=T + 1)[1:], expected).pvalue > 1e-3
-
-
-def test_half_of_the_low_noise_times_lie_in_the_first_eighth():
-    t = low_noise_t(800, 40_000, stream("t"))
-    assert float((t <= 100).double().mean()) == pytest.approx(0.5, abs=0.01)  # four standard errors
-
-
-@pytest.mark.parametrize("draw", [uniform_t, low_noise_t])
-@given(T=st.integers(1, 2000), n=st.integers(1, 50), seed=st.integers(0, 2**31))
-def test_times_lie_in_1_to_T(draw, T, n, seed):
-    t = draw(T, n, torch.Generator().manual_seed(seed))
-    assert t.shape == (n,) and t.dtype == torch.int64 and 1 <= t.min() and t.max() <= T
-
-
-def test_low_noise_times_stay_inside_at_both_ends_of_the_uniform_draw(monkeypatch):
-    ends = torch.tensor([0.0, 1 - 2**-24])  # the smallest and the largest number that torch.rand can return
-    monkeypatch.setattr(torch, "rand", lambda n, generator: ends)
-    assert low_noise_t(500, 2).tolist() == [500, 1]
-
-
-@pytest.mark.parametrize("draw", [uniform_t, low_noise_t])
-def test_times_follow_their_generator(draw):
-    assert torch.equal(draw(500, 9, stream("t")), draw(500, 9, stream("t")))
 
 
 # Learning rates
@@ -96,6 +59,10 @@ def rates(make, lr=0.1, steps=50):
         optimiser.step()
         schedule.step()
     return used
+
+
+def test_constant_is_the_rate_given_at_every_step():
+    assert rates(constant) == [0.1] * 50
 
 
 def test_one_cycle_warms_up_for_a_third_and_ends_near_zero():
@@ -137,18 +104,18 @@ def test_the_loss_reported_is_that_of_the_batch_before_the_update():
 
 def test_the_model_is_updated_before_each_record():
     model = small()
-    seen = [parameters(model)]
+    seen = [weights(model)]
     for _ in train_denoiser(model, DATA, SCHEDULE, steps=5, batch_size=32, generator=stream("train")):
-        seen.append(parameters(model))
+        seen.append(weights(model))
     for before, after in zip(seen, seen[1:], strict=False):
         assert not torch.equal(before, after)
 
 
 def test_nothing_happens_before_the_first_record_is_asked_for():
     model = small()
-    before = parameters(model)
+    before = weights(model)
     train_denoiser(model, DATA, SCHEDULE)
-    assert torch.equal(parameters(model), before)
+    assert torch.equal(weights(model), before)
 
 
 def test_equal_streams_give_equal_models():
@@ -156,8 +123,8 @@ def test_equal_streams_give_equal_models():
     torch.manual_seed(1)
     first = run(a)
     torch.manual_seed(2)
-    assert run(b) == first and torch.equal(parameters(a), parameters(b))
-    assert run(c, seed=1) != first and not torch.equal(parameters(a), parameters(c))
+    assert run(b) == first and torch.equal(weights(a), weights(b))
+    assert run(c, seed=1) != first and not torch.equal(weights(a), weights(c))
 
 
 def test_the_data_are_not_written_to():
@@ -184,6 +151,39 @@ def test_every_t_is_drawn_by_the_given_function():
 
     list(train_denoiser(Spy(), DATA, SCHEDULE, steps=3, batch_size=8, draw_t=draw))
     assert asked == [(20, 8)] * 3
+
+
+@pytest.mark.parametrize("draw_rows", [with_replacement, every_point_once])
+def test_the_rows_of_a_batch_are_drawn_by_the_given_function(draw_rows):
+    clean = NoiseSchedule.linear(T=1, beta_1=1e-8, beta_T=1e-8)  # x_t is x_0 but for 1e-4
+    spy, y = Spy(), torch.zeros(50, dtype=torch.int64)
+    options = {"steps": 5, "batch_size": 10, "draw_rows": draw_rows}
+    list(train_denoiser(spy, DATA, clean, y, **options, generator=stream("train")))
+    shown = torch.cdist(torch.cat(spy.x), DATA).argmin(1)
+    assert (len(shown.unique()) == 50) == (draw_rows is every_point_once)
+
+
+OPTIMISERS = {"adam": (adam, torch.optim.Adam), "adam_w": (adam_w, partial(torch.optim.AdamW, betas=(0.9, 0.99)))}
+
+
+@pytest.mark.parametrize(("given", "plain"), OPTIMISERS.values(), ids=OPTIMISERS.keys())
+def test_the_updates_are_those_of_the_given_optimiser(given, plain):
+    model, same = small(), small()
+    options = {"steps": 6, "lr": 5e-3, "lr_schedule": constant}
+    list(train_denoiser(model, DATA, SCHEDULE, **options, optimiser=given, generator=stream("train")))
+    optimiser = plain(same.parameters(), lr=5e-3)
+    batches = noisy_batches(DATA, SCHEDULE, None, Training(), generator=stream("train"))
+    for _, batch in zip(range(6), batches, strict=False):
+        optimiser.zero_grad()
+        (same(batch.x_t, batch.t) - batch.eps).square().mean().backward()
+        optimiser.step()
+    assert_close(weights(model), weights(same), rtol=1e-3, atol=1e-5)  # fused and plain round differently
+
+
+def test_the_optimisers_differ():
+    first = next(train_denoiser(a := small(), DATA, SCHEDULE, optimiser=adam, lr=0.1, generator=stream("train")))
+    assert first == next(train_denoiser(b := small(), DATA, SCHEDULE, lr=0.1, generator=stream("train")))
+    assert not torch.equal(weights(a), weights(b))  # the same loss; weight decay is in the update
 
 
 # Labels
@@ -217,12 +217,6 @@ def test_labels_are_never_shown_always_or_four_times_in_five():
         assert float(dropped.mean()) == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / 5000))
         assert ((dropped.mean(1) - p).abs() < 4.5 * math.sqrt(p * (1 - p) / 500)).all()
         assert len(dropped.unique(dim=0)) == 10  # other rows in every batch
-
-
-@pytest.mark.parametrize(("p_uncond", "drawn"), [(0.0, 0.0), (1.0, 1 - 2**-24)])
-def test_never_and_always_hold_at_both_ends_of_the_uniform_draw(monkeypatch, p_uncond, drawn):
-    monkeypatch.setattr(torch, "rand", lambda n, generator: torch.full((n,), drawn))
-    assert ((labels_shown(p_uncond=p_uncond) == -1) == (p_uncond == 1)).all()
 
 
 @pytest.mark.parametrize("p_uncond", [0.0, 0.5])
@@ -283,12 +277,12 @@ def test_training_is_the_plain_loop_and_draws_the_same_numbers(kind):
 
     losses = [record.loss for record in steps]
     assert losses == pytest.approx(by_hand(same, loss), rel=1e-4)
-    assert_close(parameters(model), parameters(same), rtol=1e-3, atol=1e-5)  # fused and plain AdamW round differently
+    assert_close(weights(model), weights(same), rtol=1e-3, atol=1e-5)  # fused and plain AdamW round differently
 
 
 def test_without_labels_dropout_draws_nothing():
     a, b = small(), small()
-    assert run(a) == run(b, p_uncond=0.7) and torch.equal(parameters(a), parameters(b))
+    assert run(a) == run(b, p_uncond=0.7) and torch.equal(weights(a), weights(b))
 
 
 def test_labels_that_are_always_dropped_are_no_labels():
@@ -369,7 +363,7 @@ def test_a_classifier_separates_what_can_be_separated():
 
 def usable(model):
     out = model(torch.ones(3, 2), 5)
-    return out.isfinite().all() and parameters(model).isfinite().all()
+    return out.isfinite().all() and weights(model).isfinite().all()
 
 
 def test_a_break_leaves_the_model_of_the_steps_done():
@@ -379,8 +373,8 @@ def test_a_break_leaves_the_model_of_the_steps_done():
             break
     path = []
     for _ in train_denoiser(whole, DATA, SCHEDULE, steps=20, batch_size=32, generator=stream("train")):
-        path.append(parameters(whole))
-    assert torch.equal(parameters(stopped), path[6]) and usable(stopped)
+        path.append(weights(whole))
+    assert torch.equal(weights(stopped), path[6]) and usable(stopped)
 
 
 def test_an_interrupt_leaves_the_model_of_the_steps_done():
@@ -397,8 +391,8 @@ def test_an_interrupt_leaves_the_model_of_the_steps_done():
     after = None
     with pytest.raises(KeyboardInterrupt):
         for _ in steps:
-            after = parameters(model)
-    assert torch.equal(parameters(model), after) and usable(model)
+            after = weights(model)
+    assert torch.equal(weights(model), after) and usable(model)
 
 
 def test_divergence_is_an_error_that_names_the_step():
@@ -422,9 +416,52 @@ def test_divergence_is_an_error_that_names_the_step():
 # Bad arguments
 
 
+def test_a_training_has_the_options_and_defaults_of_train_denoiser():
+    options = inspect.signature(train_denoiser).parameters
+    assert {f.name: f.default for f in fields(Training)} == {
+        name: option.default
+        for name, option in options.items()
+        if option.kind is option.KEYWORD_ONLY and name != "generator"
+    }
+    of_classifier = inspect.signature(train_classifier).parameters
+    assert {name: o.default for name, o in options.items() if name not in ("y", "p_uncond")} == {
+        name: o.default for name, o in of_classifier.items() if name != "y"
+    }
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6), st.floats(1e-9, 1e3), st.none() | st.floats(0, 1))
+def test_a_training_keeps_what_makes_sense(steps, batch_size, lr, p_uncond):
+    how = Training(steps=steps, batch_size=batch_size, lr=lr, p_uncond=p_uncond)
+    assert (how.steps, how.batch_size, how.lr, how.p_uncond) == (steps, batch_size, lr, p_uncond)
+    with pytest.raises(FrozenInstanceError):
+        how.lr = 1.0
+
+
+@pytest.mark.parametrize(
+    ("bad", "got"),
+    [
+        ({"steps": 0}, "0, 512, 0.001"),
+        ({"batch_size": -1}, "4000, -1, 0.001"),
+        ({"lr": 0.0}, "4000, 512, 0.0"),
+        ({"lr": math.nan}, "4000, 512, nan"),
+        ({"lr": math.inf}, "4000, 512, inf"),
+    ],
+    ids=str,
+)
+def test_a_training_that_cannot_be_is_refused_when_it_is_made(bad, got):
+    with pytest.raises(ValueError, match=f"steps and batch_size must be >= 1 and lr > 0, got {got}"):
+        Training(**bad)
+
+
+@pytest.mark.parametrize("p_uncond", [-0.1, 1.1, math.nan])
+def test_a_training_drops_labels_with_a_probability_or_not_at_all(p_uncond):
+    with pytest.raises(ValueError, match=f"p_uncond must be a probability, got {p_uncond}"):
+        Training(p_uncond=p_uncond)
+
+
 @pytest.mark.parametrize("x_0", [torch.zeros(0, 2), torch.zeros(5), torch.tensor([[1.0, math.nan]])])
 def test_data_that_are_no_points_are_refused(x_0):
-    with pytest.raises(ValueError, match=r"x_0 must be a non-empty, finite tensor of shape \(N, D\)"):
+    with pytest.raises(ValueError, match=r"x_0 must be a non-empty, finite tensor of shape \(N, \.\.\.\)"):
         next(train_denoiser(small(), x_0, SCHEDULE))
 
 
@@ -450,7 +487,7 @@ def test_weights_and_noise_keep_float32():
     model = small()
     run(model)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
-    assert_close(parameters(model), parameters(model).double().float())
+    assert_close(weights(model), weights(model).double().float())
 
 
 def classify(y, n_classes=3, T=20):

@@ -200,7 +200,10 @@ def test_the_script_is_well_formed(tmp_path):
 STUB = """
 const made = [];
 class Element {
-  constructor(tag) { Object.assign(this, { tag, style: {}, children: [], listeners: {}, attributes: {} }); made.push(this); }
+  constructor(tag) {
+    Object.assign(this, { tag, style: {}, children: [], listeners: {}, attributes: {} });
+    made.push(this);
+  }
   setAttribute(name, value) { this.attributes[name] = value; }
   append(...children) { this.children.push(...children); }
   replaceChildren(...children) { this.children = children; }
@@ -215,7 +218,12 @@ player.mount(root, PROPS);
 const find = (tag) => made.find((e) => e.tag === tag);
 const seen = [[rects, find("output").value]];
 const range = find("input");
-for (const k of [2, 0]) { rects = []; range.value = k; range.listeners.input(); seen.push([rects, find("output").value]); }
+for (const k of [2, 0]) {
+  rects = [];
+  range.value = k;
+  range.listeners.input();
+  seen.push([rects, find("output").value]);
+}
 rects = [];
 find("button").listeners.click();
 const playing = find("button").textContent;

@@ -1,4 +1,4 @@
-"""The reader of .pt files: what students save comes back as it was, and nothing that a file says is believed or done."""
+"""The reader of .pt files: what students save comes back as it was; nothing that a file says is believed or done."""
 
 import io
 import pickle
@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from statesdiff.tensor_file import DTYPES, LEAVES, MAX_OPCODES, MAX_PICKLE, MAX_RECORDS, leaves, read_tensors
+from statesdiff.files.tensors import DTYPES, LEAVES, MAX_OPCODES, MAX_PICKLE, MAX_RECORDS, leaves, read_tensors
 
 X = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
 
@@ -358,7 +358,7 @@ def test_structures_that_share_or_contain_themselves_are_walked_once():
 MEASURE = """
 import resource, sys
 from pathlib import Path
-from statesdiff.tensor_file import read_tensors
+from statesdiff.files.tensors import read_tensors
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for path in sorted(Path(sys.argv[1]).iterdir()):
     try:

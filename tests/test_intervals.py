@@ -1,0 +1,60 @@
+"""Student's intervals: against the table, against a bootstrap, and how often they cover the truth."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import bootstrap
+
+from statesdiff.intervals import Interval, interval
+from statesdiff.rng import randn, stream
+
+
+def test_interval_is_students():
+    # 1, 2, 3, 4, 5: standard deviation 1.5811, t(0.975, 4) = 2.7764 from the table
+    got = interval([1, 2, 3, 4, 5])
+    assert isinstance(got, Interval) and got.n == 5 and got.mean == 3
+    assert got.half_width == pytest.approx(2.7764 * 1.58114 / math.sqrt(5), rel=1e-4)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20), st.floats(-100, 100), st.floats(0.01, 100))
+def test_interval_moves_and_scales_with_its_values(values, shift, scale):
+    a, b = interval(values), interval([scale * v + shift for v in values])
+    assert min(values) - 1e-9 <= a.mean <= max(values) + 1e-9 and a.half_width >= 0 and a.n == len(values)
+    assert b.mean == pytest.approx(scale * a.mean + shift, rel=1e-6, abs=1e-6)
+    assert b.half_width == pytest.approx(scale * a.half_width, rel=1e-6, abs=1e-6)
+
+
+def test_interval_covers_the_truth_19_times_in_20():
+    rows = randn(4000, 5, generator=stream("rows")).double()
+    hits = [abs(i.mean) <= i.half_width for i in map(interval, rows.tolist())]
+    assert np.mean(hits) == pytest.approx(0.95, abs=0.014)  # four standard errors of a share of 4,000
+
+
+@pytest.mark.parametrize(("level", "quantile"), [(0.9, 2.1318), (0.95, 2.7764), (0.99, 4.6041)])
+def test_interval_at_another_level(level, quantile):
+    assert interval([1, 2, 3, 4, 5], level).half_width == pytest.approx(quantile * 1.58114 / math.sqrt(5), rel=1e-4)
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, -0.5, math.nan])
+def test_a_level_is_a_share(level):
+    with pytest.raises(ValueError, match="level must lie between 0 and 1, got"):
+        interval([1.0, 2.0], level)
+
+
+def test_interval_of_equal_values_has_no_width():
+    assert interval([2.0, 2.0, 2.0]) == Interval(2.0, 0.0, 3)
+
+
+def test_interval_agrees_with_a_bootstrap():
+    values = randn(400, 1, generator=stream("rows")).ravel().numpy()
+    low, high = bootstrap((values,), np.mean, random_state=0, n_resamples=2000).confidence_interval
+    assert interval(list(values)).half_width == pytest.approx((high - low) / 2, rel=0.1)
+
+
+@pytest.mark.parametrize("values", [[], [1.0]])
+def test_one_run_has_no_interval(values):
+    with pytest.raises(ValueError, match=f"at least 2 repeats, got {len(values)}"):
+        interval(values)
