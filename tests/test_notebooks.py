@@ -1,17 +1,21 @@
 """What every chapter keeps to, read off the notebook files; and how nbval comes to move the sliders."""
 
+import io
 import re
 import shutil
 import subprocess
 import sys
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import figures
 import nbformat
 import pytest
 import yaml
 from nbformat import NotebookNode
+from PIL import Image
 
 from statesdiff.widgets import explore
 from tests.chapters import exercise_sliders
@@ -95,6 +99,23 @@ def test_figures_have_alternative_text(notebook: NotebookNode) -> None:
             assert len(alt) >= 20, (
                 f'{cell.id}: describe the figure in metadata {{"mystnb": {{"image": {{"alt": ...}}}}}}'
             )
+
+
+def test_stored_figures_are_sharp_and_small(notebook: NotebookNode) -> None:
+    """Two pixels a point, and as `make notebooks` encodes them."""
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                png = b64decode(output.data["image/png"])
+                width = Image.open(io.BytesIO(png)).width
+                assert output.metadata["image/png"]["width"] == width // 2, f"{cell.id}: run `make notebooks`"
+                assert figures.shrink(png) == png, f"{cell.id}: run `make notebooks`"
+
+
+def test_all_stored_figures_together_are_small() -> None:
+    outputs = [output for path in NOTEBOOKS for cell in code_cells(read(path)) for output in cell.outputs]
+    pictures = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    assert len(pictures) > 50 and sum(len(b64decode(picture)) for picture in pictures) < 5.7e6
 
 
 def test_cells_are_few_and_short(notebook: NotebookNode) -> None:
