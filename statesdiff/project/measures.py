@@ -40,8 +40,8 @@ class Measures:
     nll: float
     floor: float
     gap: float
-    below_2_5: bool
-    below_2_3: bool
+    passes: bool
+    clean: bool
     class_accuracy: float | None
     coverage: float
     distance: float
@@ -105,8 +105,8 @@ def measure(samples: Tensor, label: int | None, reference: Reference) -> Measure
         nll=found,
         floor=floor,
         gap=found - floor,
-        below_2_5=found < PASS,
-        below_2_3=found < CLEAN,
+        passes=found < PASS,
+        clean=found < CLEAN,
         class_accuracy=None if label is None else class_accuracy(samples, label, data),
         coverage=float(np.mean(covered)),
         distance=mean_distance(samples, real),

@@ -79,9 +79,9 @@ def test_the_courses_own_data_can_be_the_reference(folder):
     graded = grade(folder, reference)
     assert graded.data == "the data given (5,000 points)"
     elsewhere, m = graded.samples
-    assert m.below_2_5 and m.warnings == [] and m.floor == pytest.approx(nll(real.of_class(2), real.x), abs=1e-4)
+    assert m.passes and m.warnings == [] and m.floor == pytest.approx(nll(real.of_class(2), real.x), abs=1e-4)
     assert m.coverage == coverage(X, real.of_class(2))  # of the points: no outline is known
-    assert not elsewhere.below_2_5 and "astray" in elsewhere.warnings[1]
+    assert not elsewhere.passes and "astray" in elsewhere.warnings[1]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes, sockets and links")
