@@ -7,8 +7,6 @@ import pytest
 import run_notebooks
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-ROOT = Path(__file__).resolve().parents[1]
-
 CELLS = [
     "import sys\n"
     "from IPython.display import display\n"
