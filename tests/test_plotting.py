@@ -201,6 +201,22 @@ def test_class_map_puts_north_at_the_top() -> None:
     np.testing.assert_allclose(image[-1, 0], to_rgb(list(plotting.STATE_COLOURS.values())[1]), atol=1e-6)
 
 
+def test_a_notebook_gets_two_pixels_a_point_and_nothing_else_does(monkeypatch) -> None:
+    from IPython import InteractiveShell  # the shell of a kernel in all that matters here
+    from matplotlib_inline.config import InlineBackend
+
+    shell, backend = InteractiveShell.instance(), "module://matplotlib_inline.backend_inline"
+    try:
+        plotting.style()
+        assert "retina" not in InlineBackend.instance(parent=shell).figure_formats  # another backend
+        monkeypatch.setattr(plt, "get_backend", lambda: backend)
+        plotting.style()
+        assert InlineBackend.instance().figure_formats == {"retina"}
+    finally:
+        InlineBackend.clear_instance()
+        InteractiveShell.clear_instance()
+
+
 # Intervals
 
 

@@ -55,7 +55,8 @@ def trained(frame):
 
 
 def files(folder):
-    return sorted(folder.glob("*.json"))
+    """The finished runs: a file that is being written, or that a kill left behind, begins with a dot."""
+    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
 
 
 def written(folder):
