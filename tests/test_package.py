@@ -1,10 +1,6 @@
-"""What holds of the package as a whole: what a wheel has in it, what it can do without, and where its tests stand."""
+"""What holds of the package as a whole: what it can do without, and where its tests stand."""
 
 import ast
-import shutil
-import subprocess
-import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,15 +32,3 @@ def test_the_tests_of_a_wing_stand_in_a_folder_of_its_name() -> None:
     assert folders == wings
     repeated = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
     assert len(set(repeated)) == len(repeated), "pytest knows a test module by its name alone"
-
-
-def test_the_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tmp_path)
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PACKAGE, tmp_path / "statesdiff", ignore=ignore)
-    files = {str(file.relative_to(tmp_path)) for file in (tmp_path / "statesdiff").rglob("*") if file.is_file()}
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", "dist", "."]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    (wheel,) = (tmp_path / "dist").glob("statesdiff-*.whl")
-    assert files <= set(zipfile.ZipFile(wheel).namelist())
