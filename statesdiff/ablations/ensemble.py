@@ -130,7 +130,8 @@ class StackedLinear(nn.Module):
         self.weight, self.bias = (p[first:].requires_grad_() for p in (self.all_weights, self.all_biases))
 
     def forward(self, h: Tensor) -> Tensor:
-        return torch.baddbmm(self.bias, h.unflatten(0, (len(self.weight), -1)), self.weight).flatten(0, 1)
+        networks, n_in, n_out = self.weight.shape
+        return torch.baddbmm(self.bias, h.reshape(networks, -1, n_in), self.weight).reshape(-1, n_out)
 
 
 class Stack:
