@@ -107,9 +107,10 @@ def test_stored_figures_are_sharp_and_small(notebook: NotebookNode) -> None:
         for output in cell.outputs:
             if "image/png" in output.get("data", {}):
                 png = b64decode(output.data["image/png"])
-                width = Image.open(io.BytesIO(png)).width
-                assert output.metadata["image/png"]["width"] == width // 2, f"{cell.id}: run `make notebooks`"
-                assert figures.shrink(png) == png, f"{cell.id}: run `make notebooks`"
+                picture = Image.open(io.BytesIO(png))
+                assert output.metadata["image/png"]["width"] == picture.width // 2, f"{cell.id}: run `make notebooks`"
+                # most have a palette; the others must be such as need all their colours, which takes half a second to see
+                assert picture.mode == "P" or figures.shrink(png) == png, f"{cell.id}: run `make notebooks`"
 
 
 def test_all_stored_figures_together_are_small() -> None:
