@@ -109,7 +109,7 @@ def test_stored_figures_are_sharp_and_small(notebook: NotebookNode) -> None:
                 png = b64decode(output.data["image/png"])
                 picture = Image.open(io.BytesIO(png))
                 assert output.metadata["image/png"]["width"] == picture.width // 2, f"{cell.id}: run `make notebooks`"
-                # most have a palette; the others must be such as need all their colours, which takes half a second to see
+                # most have a palette; the others must need all their colours, which takes half a second to see
                 assert picture.mode == "P" or figures.shrink(png) == png, f"{cell.id}: run `make notebooks`"
 
 
