@@ -1,15 +1,16 @@
 """Stored figures: sharp, small, the same bytes every time, and no difference that an eye could see."""
 
 import io
-import sys
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
+import figures
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
+import run_notebooks
 import torch
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_notebook
@@ -19,10 +20,6 @@ from statesdiff import plotting
 from statesdiff.data import states
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-import figures  # noqa: E402
-import run_notebooks  # noqa: E402
-
 BUDGET = 5_700_000  # bytes: what the figures of 110 dots an inch took
 
 

@@ -113,12 +113,6 @@ def test_stored_figures_are_sharp_and_small(notebook: NotebookNode) -> None:
                 assert picture.mode == "P" or figures.shrink(png) == png, f"{cell.id}: run `make notebooks`"
 
 
-def test_all_stored_figures_together_are_small() -> None:
-    outputs = [output for path in NOTEBOOKS for cell in code_cells(read(path)) for output in cell.outputs]
-    pictures = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
-    assert len(pictures) > 50 and sum(len(b64decode(picture)) for picture in pictures) < 5.7e6
-
-
 def test_cells_are_few_and_short(notebook: NotebookNode) -> None:
     cells = code_cells(notebook)
     assert 12 <= len(cells) <= 40
