@@ -1,10 +1,8 @@
-"""The command line: `statesdiff train`, `sample`, `ablate`, `grade`, `submission`, also as `python -m statesdiff`."""
+"""The command line, `statesdiff` or `python -m statesdiff`: see `COMMANDS` for what it does."""
 
 import argparse
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,32 +10,29 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from statesdiff.ablations.studies import STUDIES
-from statesdiff.ablations.sweep import sweep
-from statesdiff.checkpoints import book_classifier, book_denoiser, load_model, save_model
-from statesdiff.data import UNITS, load_states, states
+import statesdiff
+from statesdiff.ablations import command as ablations
+from statesdiff.checkpoints import book_classifier, book_denoiser, load_model, save_model, trained_on
+from statesdiff.data import UNITS, Dataset, load_states, states
+from statesdiff.files.arguments import count, output
 from statesdiff.files.atomic import write_atomically
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
-from statesdiff.project.example import run_programs, write_programs
-from statesdiff.project.grade import grade
-from statesdiff.project.measures import Reference
+from statesdiff.project import command as project
 from statesdiff.recipes import RECIPES, train_recipe
-from statesdiff.results import write
 from statesdiff.rng import randn, stream
-from statesdiff.samplers import NoisePredictor, ddim, ddpm, last
+from statesdiff.samplers import NoisePredictor, ddim, ddim_times, ddpm, last
 from statesdiff.schedule import NoiseSchedule
 
 CLASSIFIER = RECIPES["classifier"].kind
 DENOISERS = tuple({recipe.kind for recipe in RECIPES.values()} - {CLASSIFIER})
+BOOK = "STATES"  # the name of the book's data in a checkpoint
+CHUNK = 50_000  # samples drawn at once: this bounds the memory
+TOO_FAR = 100.0  # samples beyond this are no points of data with variance 1
 
 
 def train(args: argparse.Namespace) -> None:
     """Train a recipe and write the checkpoint; an interrupt keeps what has been learnt so far."""
-    if args.units and args.data is None:
-        raise ValueError("--units is for a file's points, --data; STATES has units of its own")
-    data = states() if args.data is None else load_states(args.data, units=args.units)
-    if RECIPES[args.recipe].labelled and len(data.y.unique()) == 1:
-        raise ValueError(f"recipe {args.recipe!r} needs labelled points, all those of {args.data} have the same label")
+    data = _training_data(args)
     schedule = NoiseSchedule.linear()
     model, steps = train_recipe(args.recipe, data.x, schedule, data.y, steps=args.steps, seed=args.seed)
     total = args.steps or RECIPES[args.recipe].training.steps
@@ -49,25 +44,81 @@ def train(args: argparse.Namespace) -> None:
                 bar.set_postfix(loss=f"{record.loss:.3f}")
     except KeyboardInterrupt:
         print(f"interrupted after {done} of {total} steps", file=sys.stderr)
-    print(save_model(args.out, model, schedule))
+    about = {"data": BOOK if args.data is None else Path(args.data).name}
+    if data.shift is not None:
+        about |= {"shift": data.shift.tolist(), "width": data.width.tolist()}
+    print(save_model(args.out, model, schedule, about))
+
+
+def _training_data(args: argparse.Namespace) -> Dataset:
+    """The points to train on, refused if they cannot be learnt, with a warning if they are odd."""
+    if args.data is None:
+        if args.units:
+            raise ValueError("--units is for a file's points, --data; STATES has units of its own")
+        return states()
+    labelled = RECIPES[args.recipe].labelled
+    data = load_states(args.data, units=args.units, names=None)
+    if labelled and len(data.names) == 1:
+        raise ValueError(f"recipe {args.recipe!r} needs labelled points, all those of {args.data} have the same label")
+    n, D = data.x.shape
+    if n <= D:
+        raise ValueError(f"{args.data}: {n} points of {D} dimensions are too few to learn from; is it transposed?")
+    mean, deviation = data.x.mean(0), data.x.std(0)
+    found = f"{args.data}: the means reach {mean.abs().max():.3g}, the deviations {deviation.min():.3g}"
+    found += f" to {deviation.max():.3g}; the noise has 0 and 1, to match it add --units standard"
+    if mean.abs().max() > 5 or deviation.max() > 5 or deviation.min() < 0.05:
+        raise ValueError(found)
+    if mean.abs().max() > 0.5 or deviation.max() > 2 or deviation.min() < 0.5:
+        warn(found)
+    return data
 
 
 def sample(args: argparse.Namespace) -> None:
-    """Draw samples with a checkpoint, of one class if there is a label, and write them."""
+    """Draw samples with a checkpoint, of one class if there is a label, and write them in the units of its data."""
+    about = {"data": BOOK} if args.checkpoint is None else trained_on(args.checkpoint)
     model, schedule = book_denoiser() if args.checkpoint is None else load_model(args.checkpoint, DENOISERS)
-    predictor = _guided(model, schedule, args)
+    predictor = _guided(model, schedule, args, about)
     if args.eta and args.steps is None:
         raise ValueError("--eta is for the steps that --steps asks for; without it, every step has fresh noise")
-    generator = stream("sample", args.seed)
-    x_T = randn(args.n, model.D, generator=generator)
+    x_0 = _draw(predictor, schedule, model.D, args)
+    if x_0.abs().max() > TOO_FAR:
+        warn(f"samples lie as far out as {x_0.abs().max():.3g}: is the guidance too strong, or the training too short?")
+    if "shift" in about:
+        x_0 = (x_0.double() * torch.tensor(about["width"]) + torch.tensor(about["shift"])).float()
+    print(write_atomically(args.out, lambda temporary: _write(x_0, temporary)))
+
+
+def _draw(predictor: NoisePredictor, schedule: NoiseSchedule, D: int, args: argparse.Namespace) -> Tensor:
+    """All samples, CHUNK at a time, (n, D)."""
+    generator, parts = stream("sample", args.seed), []
+    sizes = [CHUNK] * (args.n // CHUNK) + [args.n % CHUNK] * (args.n % CHUNK > 0)
+    steps = schedule.T if args.steps is None else len(ddim_times(schedule.T, args.steps)) - 1
+    with tqdm(total=len(sizes) * (steps + 1), unit="step", disable=None) as bar:
+        for size in sizes:
+            x_T = randn(size, D, generator=generator)
+            parts.append(last(_ticking(_path(predictor, schedule, x_T, args, generator), bar)))
+    return torch.cat(parts)
+
+
+def _ticking(path: Iterator[Tensor], bar: tqdm) -> Iterator[Tensor]:
+    for x in path:
+        bar.update()
+        yield x
+
+
+def _path(
+    predictor: NoisePredictor,
+    schedule: NoiseSchedule,
+    x_T: Tensor,
+    args: argparse.Namespace,
+    generator: torch.Generator,
+) -> Iterator[Tensor]:
     if args.steps is None:
-        path = ddpm(predictor, schedule, x_T, generator=generator)
-    else:
-        path = ddim(predictor, schedule, x_T, steps=args.steps, eta=args.eta, generator=generator)
-    print(write_atomically(args.out, lambda temporary: _write(last(path), temporary)))
+        return ddpm(predictor, schedule, x_T, generator=generator)
+    return ddim(predictor, schedule, x_T, steps=args.steps, eta=args.eta, generator=generator)
 
 
-def _guided(model: nn.Module, schedule: NoiseSchedule, args: argparse.Namespace) -> NoisePredictor:
+def _guided(model: nn.Module, schedule: NoiseSchedule, args: argparse.Namespace, about: dict) -> NoisePredictor:
     """The model as it is, or guided to the label: without a classifier if it was trained with labels, else with one."""
     if args.label is None:
         if args.classifier is not None or args.guidance is not None:
@@ -77,45 +128,37 @@ def _guided(model: nn.Module, schedule: NoiseSchedule, args: argparse.Namespace)
     if model.n_classes:
         if args.classifier is not None:
             raise ValueError("--classifier is for a denoiser without labels, this one was trained with them")
+        _check_label(args.label, model.n_classes)
         return ClassifierFreeGuidance(model, args.label, scale)
+    if args.classifier is None and about.get("data") != BOOK:
+        known = f"was trained on {about['data']}" if "data" in about else "does not say what it was trained on"
+        raise ValueError(f"the checkpoint {known}, and the book's classifier knows {BOOK} alone: give a --classifier")
     classifier, _ = book_classifier() if args.classifier is None else load_model(args.classifier, CLASSIFIER)
+    _check_label(args.label, classifier.n_classes)
     return ClassifierGuidance(model, classifier, schedule, args.label, scale)
 
 
-def grade_folder(args: argparse.Namespace) -> None:
-    """Grade a submission of the course project and print what was found, as a table or as JSON."""
-    result = grade(args.folder, Reference(None if args.data is None else load_states(args.data)))
-    if args.json == "-":
-        print(result.to_json())
-        return
-    if args.json:
-        write_atomically(args.json, lambda temporary: temporary.write_text(result.to_json() + "\n", encoding="utf-8"))
-    print(result)
+def _check_label(label: int, n_classes: int) -> None:
+    if not 0 <= label < n_classes:
+        raise ValueError(f"--label must lie in 0..{n_classes - 1}, got {label}")
 
 
-def submission(args: argparse.Namespace) -> None:
-    """Write a complete submission of the course project, by running the programs in it."""
-    write_programs(args.folder)
-    for _ in run_programs(args.folder):
-        pass
-    print(args.folder)
+def data(args: argparse.Namespace) -> None:
+    """Write points of STATES: the book's own, or another draw from the same distribution."""
+    drawn = states(args.n, args.seed)
+
+    def write(path: Path) -> None:
+        if path.suffix == ".pt":
+            torch.save({"data": drawn.x, "labels": drawn.y}, path)
+        else:
+            np.savez(path, data=drawn.x.numpy(), labels=drawn.y.numpy())
+
+    print(write_atomically(args.out, write))
 
 
-def ablate(args: argparse.Namespace) -> None:
-    """Run a study of the book and write its table; interrupted, it goes on where it was when it is called again."""
-    study = STUDIES[args.study]
-    configs, seeds = (study.configs(), 5) if args.full else (study.quick(), 2)
-    if args.data is not None:  # settings that differed in their data alone are now the same, and trained once
-        configs = [replace(config, data=args.data) for config in configs]
-    start, seeds = time.perf_counter(), args.seeds or seeds
-    try:
-        table = sweep(configs, seeds, folder=args.folder, workers=args.workers)
-    except KeyboardInterrupt:
-        raise SystemExit("interrupted: the same command goes on from here") from None
-    options = f"{' --full' if args.full else ''}{'' if args.data is None else f' --data {args.data}'}"
-    command = f"statesdiff ablate {args.study}{options} --seeds {seeds}"
-    took = f"{time.perf_counter() - start:.0f} s, {table.attrs['trained']} networks trained"  # the others were there
-    print(write(table, args.out or Path(f"{args.study}.csv"), f"{command}: {study.about}; {took}"))
+def warn(message: str) -> None:
+    """One line on stderr; the work goes on."""
+    print(f"statesdiff: warning: {message}", file=sys.stderr)
 
 
 def _write(x: Tensor, path: Path) -> None:
@@ -125,84 +168,48 @@ def _write(x: Tensor, path: Path) -> None:
         np.save(path, x.numpy())
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
-
-
-def _output(*suffixes: str):
-    def check(text: str) -> Path:
-        path = Path(text)
-        if path.suffix not in suffixes or not path.parent.is_dir():
-            raise argparse.ArgumentTypeError(
-                f"must end in {' or '.join(suffixes)} and lie in an existing folder, got {text}"
-            )
-        return path
-
-    return check
-
-
 def _train_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--recipe", choices=sorted(RECIPES), default="fourier", help="default: fourier")
     p.add_argument("--data", help="a .pt, .npy or .npz file of points; default: the book's STATES")
-    p.add_argument("--units", choices=UNITS, help="bring the file's points to these; samples will be in them too")
-    p.add_argument("--steps", type=_count, help="default: the recipe's own number")
+    p.add_argument("--units", choices=UNITS, help="train in these units; samples will be in the file's own again")
+    p.add_argument("--steps", type=count, help="default: the recipe's own number")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--out", type=_output(".safetensors"), default="denoiser.safetensors")
+    p.add_argument("--out", type=output(".safetensors"), default="denoiser.safetensors")
 
 
 def _sample_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--checkpoint", help="a file written by `statesdiff train`; default: the book's own weights")
     p.add_argument("--label", type=int, help="draw one class only, 0 to 4 for STATES; default: all")
     p.add_argument("--guidance", type=float, help="its strength, towards the label; default 1: Bayes' rule")
-    by_recipe = "a file written by `statesdiff train --recipe classifier`; default: the book's own weights"
+    by_recipe = "a file written by `statesdiff train --recipe classifier`; default, for STATES: the book's own weights"
     p.add_argument("--classifier", help=by_recipe)
-    p.add_argument("--n", type=_count, default=5000, help="number of samples, default 5000")
-    p.add_argument("--steps", type=_count, help="this many DDIM steps; default: ancestral sampling through every step")
+    p.add_argument("--n", type=count, default=5000, help="number of samples, default 5000")
+    p.add_argument("--steps", type=count, help="this many DDIM steps; default: ancestral sampling through every step")
     p.add_argument("--eta", type=float, default=0.0, help="with --steps: fresh noise in them, from 0, none, to 1")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--out", type=_output(".npy", ".pt"), default="samples.npy")
+    p.add_argument("--out", type=output(".npy", ".pt"), default="samples.npy")
 
 
-def _ablate_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("study", choices=STUDIES, metavar="NAME", help=", ".join(STUDIES))
-    p.add_argument("--full", action="store_true", help="as in the book; default: a tenth of the epochs and 2 seeds")
-    p.add_argument("--data", help="a .npy of points (N, D), a toy set or states, in place of the study's own data sets")
-    p.add_argument("--seeds", type=_count, help="how many; default: 5 with --full, else 2")
-    p.add_argument("--workers", type=_count, help="how many threads; default: all processors")
-    p.add_argument("--folder", type=Path, default=Path("ablations"), help="keeps what is finished; default: ablations")
-    p.add_argument("--out", type=_output(".csv"), help="default: NAME.csv")
-
-
-def _grade_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("folder", metavar="DIR", help="the folder that holds code, outputs and checkpoints")
-    p.add_argument("--data", help="the course's own states.pt, with labels; default: the book's STATES")
-    p.add_argument("--json", metavar="FILE", help="also write the grade as JSON; - prints it in place of the table")
-
-
-def _submission_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("folder", metavar="DIR", type=Path, help="a new folder")
+def _data_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--seed", type=int, default=0, help="default 0, the book's data set; any other: another draw")
+    p.add_argument("--n", type=count, default=1000, help="points of each state, default 1000")
+    p.add_argument("--out", type=output(".pt", ".npz"), default="states.pt")
 
 
 # name: (what it does, its options, what runs it)
 COMMANDS = {
     "train": ("train a denoiser or a classifier and write a checkpoint", _train_options, train),
     "sample": ("draw samples with a checkpoint", _sample_options, sample),
-    "ablate": ("run one of the book's ablations and write its table", _ablate_options, ablate),
-    "grade": ("grade a submission of the course project; nothing in it is run", _grade_options, grade_folder),
-    "submission": (
-        "make a complete submission of the course project: an example to grade",
-        _submission_options,
-        submission,
-    ),
+    "data": ("write the points of STATES, or of another draw of them", _data_options, data),
+    **ablations.COMMANDS,
+    **project.COMMANDS,
 }
 
 
 def parser() -> argparse.ArgumentParser:
     """The arguments of the command."""
     top = argparse.ArgumentParser(prog="statesdiff", description="Train a diffusion model on STATES and draw from it.")
+    top.add_argument("--version", action="version", version=f"statesdiff {statesdiff.__version__}")
     commands = top.add_subparsers(required=True)
     for name, (what, options, run) in COMMANDS.items():
         command = commands.add_parser(name, help=what)
@@ -212,12 +219,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; bad input ends in one line on stderr and exit status 2."""
+    """Run the command; bad input, an interrupt or a full disk ends in one line on stderr and exit status 2 or 130."""
     args = parser().parse_args(argv)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a student's name may have letters that the terminal has not
     try:
         args.run(args)
+    except KeyboardInterrupt as interrupt:
+        print(f"statesdiff: interrupted{': ' * bool(interrupt.args)}{' '.join(interrupt.args)}", file=sys.stderr)
+        return 130
+    except MemoryError:
+        print("statesdiff: error: not enough memory", file=sys.stderr)
+        return 2
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"statesdiff: error: {error}", file=sys.stderr)
         return 2

@@ -2,8 +2,9 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,11 +20,18 @@ Network = TypeVar("Network", bound=nn.Module)
 WEIGHTS = Path(__file__).with_name("weights")
 
 
-def save_model(path: str | os.PathLike, model: nn.Module, schedule: NoiseSchedule) -> Path:
-    """Write the weights, what it takes to rebuild the network, and beta to a .safetensors file, atomically."""
+def save_model(
+    path: str | os.PathLike, model: nn.Module, schedule: NoiseSchedule, trained_on: Mapping[str, Any] | None = None
+) -> Path:
+    """Write the weights, what it takes to rebuild the network, and beta to a .safetensors file, atomically.
+
+    trained_on: what `trained_on` will tell, in plain JSON: "data", a name, and, if the points were brought to other
+    units, their "shift" and "width".
+    """
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     tensors["schedule.beta"] = schedule.beta
     about = {"network": type(model).__name__, "config": model.config, "schedule": schedule.name}
+    about |= {"trained on": dict(trained_on)} if trained_on else {}
     metadata = {"statesdiff": json.dumps(about)}  # one key: a fixed order
     return write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
 
@@ -54,6 +62,21 @@ def load_model(
     model = init(kinds[network], **config, generator=stream("init"))
     model.load_state_dict(tensors)
     return model, schedule
+
+
+def trained_on(path: str | os.PathLike) -> dict[str, Any]:
+    """What `save_model` was told about the points that a checkpoint learnt; empty if it was told nothing.
+
+    Raises FileNotFoundError or ValueError for what is no checkpoint.
+    """
+    _, metadata = _read(path)
+    try:
+        found = json.loads(metadata["statesdiff"]).get("trained on", {})
+    except (AttributeError, KeyError, ValueError) as error:
+        raise ValueError(f"{path}: not a statesdiff checkpoint ({type(error).__name__}: {error})") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: not a statesdiff checkpoint (what it was trained on is no object)")
+    return found
 
 
 def _compare_shapes(model: nn.Module, tensors: dict[str, Tensor], source: str) -> None:

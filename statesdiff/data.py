@@ -111,11 +111,15 @@ def in_units(data: Dataset, units: str) -> Dataset:
     return replace(data, x=((x - shift) / width).float(), shift=shift, width=width)
 
 
-def load_states(path: str | os.PathLike, *, units: str | None = None, names: tuple[str, ...] = STATE_NAMES) -> Dataset:
+def load_states(
+    path: str | os.PathLike, *, units: str | None = None, names: tuple[str, ...] | None = STATE_NAMES
+) -> Dataset:
     """Read the course's `states.pt` (keys data (N, 2) and labels (N,)), an `.npz` with those keys, or an (N, D) `.npy`.
 
-    Nothing is unpickled. Points without labels get label 0. Data keep the units of the file, or are brought to `units`.
-    Raises FileNotFoundError for a missing file and ValueError, saying what is wrong, for anything else.
+    A `.pt` may also hold the points alone. Nothing is unpickled. Points without labels get label 0. Data keep the
+    units of the file, or are brought to `units`. names = None: as many classes as the labels say, named by their
+    numbers. Raises FileNotFoundError for a missing file and ValueError, saying what is wrong, for anything else.
     """
-    data = Dataset(*read_points(path, len(names)), names)
+    x, y = read_points(path, None if names is None else len(names))
+    data = Dataset(x, y, tuple(map(str, range(int(y.max()) + 1))) if names is None else names)
     return data if units is None else in_units(data, units)

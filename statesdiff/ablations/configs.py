@@ -107,7 +107,7 @@ class Sampling:
 class Config:
     """One denoiser to train and how to judge it; the defaults are the toy-set homework's.
 
-    data: a toy set's name, "states", or the path of a .npy of points (N, D), brought to `units`, "minmax" or
+    data: a toy set's name, "states", or the path of a file of points (N, D), brought to `units`, "minmax" or
     "standard". n_train keeps the first so many training points. schedule: one of SCHEDULES; beta_1 and beta_T, left
     out, are its own. network: one of NETWORKS, with `hidden` layers. `epochs` passes over the training points. With
     `labelled`, labels are learnt, a fifth of them dropped. `samplings`: each gives a row of the table. Raises

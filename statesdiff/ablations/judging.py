@@ -32,7 +32,7 @@ def evaluate(samples: Tensor, known: Points, train: Tensor, seed: int) -> dict[s
         "EMD": metrics.emd(samples[:n], real[:n]),
         "to train": metrics.mean_distance(samples, train),
     }
-    return found | (_outline_measures(samples) if known.name == "states" else {})
+    return found | (_outline_measures(samples) if known.on_outline else {})
 
 
 def evaluate_labels(samples: Tensor, y: Tensor, known: Points, seed: int) -> dict[str, float]:

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,7 @@ from statesdiff.ablations.configs import Config, is_number
 from statesdiff.ablations.ensemble import memory, train_ensemble
 from statesdiff.ablations.toys import points
 from statesdiff.files.atomic import write_atomically
+from statesdiff.files.points import SUFFIXES
 from statesdiff.training import denormals_flushed
 
 TOGETHER = 16  # networks in one ensemble: more of them gain nothing on a processor (benchmarks/ensemble.py)
@@ -34,17 +36,18 @@ def sweep(
     folder: str | os.PathLike | None = None,
     client: Any = None,
     workers: int | None = None,
-    progress: bool = True,
+    progress: bool | None = True,
 ) -> pd.DataFrame:
     """Train every configuration with every seed and judge the samples: a table, a row for each and for each floor.
 
     seeds: how many (0, 1, ...), or which. What is finished is kept in `folder`, if one is given, and a second call
     with the same folder trains only what is missing. `client`: a `dask.distributed` client, whose workers then do the
     work; otherwise `workers` threads, each on one core (left out: all cores). Rows come in the order of the
-    configurations, the floors, real points judged in the same way, last, as network "real". `.attrs["memory"]`
-    bounds, in bytes, what the ensembles hold at once; `.attrs["trained"]` counts the runs that were not in `folder`.
-    The measures are those of `judging.evaluate`; a network that diverged has NaN for them. Raises ValueError or
-    FileNotFoundError for a bad configuration, before anything is trained.
+    configurations, the floors, real points judged in the same way, last, as network "real". `progress`: a bar, none,
+    or (None) one where there is a terminal. `.attrs["memory"]` bounds, in bytes, what the ensembles hold at once;
+    `.attrs["trained"]` counts the runs that were not in `folder`. The measures are those of `judging.evaluate`; a
+    network that diverged has NaN for them. Raises ValueError or FileNotFoundError for a bad configuration, before
+    anything is trained.
     """
     configs = [config if isinstance(config, Config) else Config.of(config) for config in configs]
     seeds = _seeds(seeds)
@@ -58,7 +61,12 @@ def sweep(
     threads = workers or (sum(client.nthreads().values()) if client else os.cpu_count()) or 1
     chunks = grouped(missing, threads)
     held = sum(sorted(map(chunk_memory, chunks))[-threads:])
-    with tqdm(total=sum(map(updates, missing)), unit="update", unit_scale=True, disable=not progress) as bar:
+    with tqdm(
+        total=sum(map(updates, missing)),
+        unit="update",
+        unit_scale=True,
+        disable=None if progress is None else not progress,
+    ) as bar:
         bar.set_postfix_str(f"{len(missing)} of {len(runs)} to train, at most {held / 2**20:.0f} MiB at once")
         work_off(chunks, store, bar, client, threads)
     table = pd.DataFrame([row for run in runs for row in store[run]] + floor_rows(configs, seeds))
@@ -200,7 +208,8 @@ class Store:
 
     def _path(self, run: Run) -> Path:
         name = hashlib.sha256(json.dumps(_key(run), sort_keys=True).encode()).hexdigest()[:16]
-        return self.folder / f"{run[0].data.replace('/', '-')[-40:]}-{name}.json"
+        stem = re.sub(r"\W+", "-", PurePath(run[0].data.replace("\\", "/")).stem)[-40:]  # text of a user's
+        return self.folder / f"{stem}-{name}.json"
 
 
 def _checked_rows(content: dict, run: Run) -> list[dict]:
@@ -221,5 +230,5 @@ def _seeds(given: int | Sequence[int]) -> list[int]:
 def _key(run: Run) -> dict:
     """What a finished run is known by: its configuration and seed and, for a file, what was in it."""
     path = Path(run[0].data)
-    content = {"content": hashlib.sha256(path.read_bytes()).hexdigest()} if path.suffix == ".npy" else {}
+    content = {"content": hashlib.sha256(path.read_bytes()).hexdigest()} if path.suffix in SUFFIXES else {}
     return {"config": asdict(run[0]), "seed": run[1]} | content

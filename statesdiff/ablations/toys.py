@@ -11,6 +11,7 @@ from sklearn.datasets import make_circles, make_moons
 
 from statesdiff.ablations.homework import N_EMD
 from statesdiff.data import Dataset, in_units, load_states, states
+from statesdiff.files.points import SUFFIXES
 from statesdiff.rng import stream
 
 FEWEST = 10 * N_EMD  # points in a data set of one's own: a tenth is held out
@@ -112,6 +113,7 @@ class Points:
     train: Dataset
     held_out: Dataset
     fresh: Callable[[int, int], Dataset] | None = None
+    on_outline: bool = False  # whether they are drawn from the true outline of STATES
 
 
 def toy_split(name: str, *, units: str = "minmax", seed: int = 0) -> Points:
@@ -135,15 +137,15 @@ def toy_split(name: str, *, units: str = "minmax", seed: int = 0) -> Points:
 
 
 def points(data: str, units: str = "minmax") -> Points:
-    """A toy set by its name, "states" (in its own units), or the points of a .npy, 90% to train on and 10% held out.
+    """A toy set by its name, "states" (in its own units), or the points of a file, 90% to train on and 10% held out.
 
     Raises ValueError or FileNotFoundError for anything else, ValueError for fewer than FEWEST points: the tenth that is
     held out would be too small for the earth mover's distance.
     """
     if not isinstance(data, str):
-        raise ValueError(f"data must be a name or the path of a .npy, as text; got {data!r}")
+        raise ValueError(f"data must be a name or the path of a file, as text; got {data!r}")
     path = Path(data)
-    changed = path.stat().st_mtime_ns if path.suffix == ".npy" and path.is_file() else 0
+    changed = path.stat().st_mtime_ns if path.suffix in SUFFIXES and path.is_file() else 0
     return _points(data, units, changed)
 
 
@@ -153,10 +155,11 @@ def _points(data: str, units: str, changed: int) -> Points:
         return toy_split(data, units=units)
     if data == "states":
         train, held_out = _mixed(states(), 5000), _mixed(states(seed=1), 5000)
-        return Points(data, train, held_out, lambda n, seed: _mixed(states(-(-n // 5), seed=2 + seed), n))
-    if not data.endswith(".npy"):
-        raise ValueError(f"data must be one of {', '.join(TOYS)}, states, or the path of a .npy; got {data!r}")
-    own = load_states(data, names=("all",))
+        return Points(data, train, held_out, lambda n, seed: _mixed(states(-(-n // 5), seed=2 + seed), n), True)
+    if Path(data).suffix not in SUFFIXES:
+        allowed = f"{', '.join(TOYS)}, states, or the path of a {', '.join(SUFFIXES)} file"
+        raise ValueError(f"data must be one of {allowed}; got {data!r}")
+    own = load_states(data, names=None)
     if len(own) < FEWEST:
         raise ValueError(f"{data}: needs at least {FEWEST} points, has {len(own)}")
     return Points(Path(data).stem, *split(in_units(own, units)))

@@ -3,14 +3,32 @@
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+
+def check_output(path: str | os.PathLike, *suffixes: str) -> Path:
+    """The path, if a file can be written there; to be asked before the work whose result it is for.
+
+    Raises ValueError, naming what is wrong: another suffix, no such folder, a folder in its place, no permission.
+    """
+    path = Path(path)
+    if suffixes and path.suffix not in suffixes:
+        raise ValueError(f"the output must end in {' or '.join(suffixes)}, got {path}")
+    if not path.parent.is_dir():
+        raise ValueError(f"the output must lie in an existing folder, there is no {path.parent}")
+    if path.is_dir():
+        raise ValueError(f"the output must be a file, {path} is a folder")
+    if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise ValueError(f"no permission to write {path}")
+    return path
 
 
 def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -> Path:
     """Call `write(temporary)` and move the result to `path` in one step; a failure leaves the old file as it was.
 
-    The temporary file keeps the suffix of `path`, since writers such as `numpy.save` look at it.
-    Raises FileNotFoundError if the folder does not exist.
+    The temporary file keeps the suffix of `path`, since writers such as `numpy.save` look at it. If it is complete and
+    cannot be moved, it stays, and the error says where. Raises FileNotFoundError if the folder does not exist.
     """
     path = Path(path)
     if not path.parent.is_dir():
@@ -19,10 +37,15 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
     os.close(handle)
     try:
         write(Path(name))
-        os.chmod(name, 0o666 & ~_umask())  # last: some writers put a new, private file in place of the temporary one
-        os.replace(name, path)
-    finally:
+    except BaseException:
         Path(name).unlink(missing_ok=True)
+        raise
+    with suppress(OSError):  # some file systems have no modes
+        os.chmod(name, 0o666 & ~_umask())  # last: some writers put a new, private file in place of the temporary one
+    try:
+        os.replace(name, path)
+    except OSError as error:
+        raise OSError(f"cannot move the result to {path} ({error.strerror}): it is in {name}") from error
     return path
 
 

@@ -9,20 +9,25 @@ from torch import Tensor
 
 from statesdiff.files.tensors import read_tensors
 
+SUFFIXES = (".pt", ".npy", ".npz")
+FARTHEST = 1e15  # beyond it squares of distances overflow in float32
 
-def read_points(path: str | os.PathLike, n_classes: int) -> tuple[Tensor, Tensor]:
+
+def read_points(path: str | os.PathLike, n_classes: int | None) -> tuple[Tensor, Tensor]:
     """The points x (N, D) float32 and labels y (N,) int64, 0 where there are none, that a file holds.
 
-    A `.pt` or `.npz` has the keys "data" and "labels", a `.npy` the points alone. Raises FileNotFoundError for a
-    missing file and ValueError, saying what is wrong, for anything else, labels outside 0..n_classes-1 included.
+    A `.pt` or `.npz` has the keys "data" and "labels"; a `.npy`, and a `.pt` with one tensor, the points alone. Raises
+    FileNotFoundError for a missing file and ValueError, saying what is wrong, for anything else, labels outside
+    0..n_classes-1 included (None: any label from 0 on).
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no data file at {path}")
-    readers = {".pt": _read_pt, ".npy": _read_npy, ".npz": _read_npz}
-    if path.suffix not in readers:
-        raise ValueError(f"{path}: cannot read {path.suffix or 'a file without suffix'}; give a .pt, .npy or .npz file")
-    return _checked(path, *readers[path.suffix](path), n_classes)
+    if path.suffix not in SUFFIXES:
+        suffix = path.suffix or "a file without suffix"
+        raise ValueError(f"{path}: cannot read {suffix}; give a {', '.join(SUFFIXES)} file")
+    read = {".pt": _read_pt, ".npy": _read_npy, ".npz": _read_npz}[path.suffix]
+    return _checked(path, *read(path), n_classes)
 
 
 def _read_pt(path: Path) -> tuple:
@@ -30,7 +35,7 @@ def _read_pt(path: Path) -> tuple:
         content = read_tensors(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"{path}: not a file of plain tensors, refused to read it ({error})") from error
-    return _by_key(path, content)
+    return (content, None) if isinstance(content, Tensor) else _by_key(path, content)
 
 
 def _read_npy(path: Path) -> tuple:
@@ -63,19 +68,25 @@ def _plain(values: object) -> Tensor:
     return torch.as_tensor(values)
 
 
-def _checked(path: Path, x: object, y: object, n_classes: int) -> tuple[Tensor, Tensor]:
+def _checked(path: Path, x: object, y: object, n_classes: int | None) -> tuple[Tensor, Tensor]:
     try:
         x = _plain(x)
         y = torch.zeros(x.shape[:1], dtype=torch.int64) if y is None else _plain(y)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: data and labels must be arrays of numbers ({error})") from error
+    _check_data(path, x)
+    if y.shape != x.shape[:1] or y.is_floating_point() or y.is_complex():
+        raise ValueError(f"{path}: labels must be {len(x)} integers, one per point, got {tuple(y.shape)} {y.dtype}")
+    y, most = y.long(), "" if n_classes is None else n_classes - 1
+    if y.min() < 0 or (n_classes is not None and y.max() >= n_classes):
+        raise ValueError(f"{path}: labels must lie in 0..{most}, got {y.min()}..{y.max()}")
+    return x.float(), y
+
+
+def _check_data(path: Path, x: Tensor) -> None:
     if x.is_complex() or x.ndim != 2 or 0 in x.shape:
         raise ValueError(f"{path}: data must be a non-empty real array of shape (N, D), got {tuple(x.shape)} {x.dtype}")
     if not x.float().isfinite().all():
         raise ValueError(f"{path}: data has {(~x.float().isfinite()).sum()} values that are NaN or infinite")
-    if y.shape != x.shape[:1] or y.is_floating_point() or y.is_complex():
-        raise ValueError(f"{path}: labels must be {len(x)} integers, one per point, got {tuple(y.shape)} {y.dtype}")
-    y = y.long()
-    if y.min() < 0 or y.max() >= n_classes:
-        raise ValueError(f"{path}: labels must lie in 0..{n_classes - 1}, got {y.min()}..{y.max()}")
-    return x.float(), y
+    if x.float().abs().max() > FARTHEST:
+        raise ValueError(f"{path}: data has values up to {x.abs().max():.3g}, too large for arithmetic in 32 bits")

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from statesdiff.files.formats import kind_of
+
 # torch.load(weights_only=True) runs no foreign code, but believes what a file claims: a kilobyte of pickle that calls
 # `bytearray` takes a gigabyte, and so does a deflated record. So we read the format ourselves, and bound everything.
 MAX_PICKLE = 8 << 20  # bytes; the pickle of a network is a few kilobytes, a long list of losses a megabyte
@@ -57,12 +59,12 @@ def read_tensors(content: bytes) -> Any:
     for all else.
     """
     if not content.startswith(b"PK\x03\x04"):
-        old = content.startswith(b"\x80")
-        raise NotTensors(
-            "written in PyTorch's old format or by pickle: save it with torch.save of PyTorch 1.6 or later"
-            if old
-            else "not a file written by torch.save" + ("" if content else ", it is empty")
-        )
+        if content.startswith(b"\x80"):
+            raise NotTensors(
+                "written in PyTorch's old format or by pickle: save it with torch.save of PyTorch 1.6 or later"
+            )
+        kind = kind_of(content)
+        raise NotTensors("not a file written by torch.save" + f", but {kind}" * bool(kind) + _how(kind))
     try:
         program, swap, record = _open(content)
         result = _Machine(record, swap, 4 * len(content) + SPARE_BYTES).run(program)
@@ -104,7 +106,8 @@ def _open(content: bytes) -> tuple[bytes, bool, Callable[[str], bytes]]:
         raise NotTensors("has records that overlap, which torch.save never writes")
     pickles = [m for m in members if m.filename.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise NotTensors("a zip file, but not one written by torch.save: it has no data.pkl")
+        kind = kind_of(content)
+        raise NotTensors(f"{kind}, not one written by torch.save: it has no data.pkl{_how(kind)}")
     if pickles[0].file_size > MAX_PICKLE:
         raise NotTensors(f"describes its content in {pickles[0].file_size} bytes, more than {MAX_PICKLE}")
     folder = pickles[0].filename.removesuffix("data.pkl")
@@ -166,6 +169,15 @@ class _Machine:
                 raise NotTensors(f"has a dict key that is neither text nor a small number but {type(key).__name__}")
             self.stack[-1][key] = value
 
+    def stack_name(self, _: None) -> None:
+        name, module = self.stack.pop(), self.stack.pop()
+        if type(name) is not str or type(module) is not str:
+            raise NotTensors("damaged: a name that is no text")
+        self.name(f"{module} {name}")
+
+    def memoize(self, _: None) -> None:
+        self.memo[len(self.memo)] = self.stack[-1]
+
     def name(self, argument: str) -> None:
         name = argument.replace(" ", ".")
         if name not in _CALLS and name not in STORAGES:
@@ -207,8 +219,13 @@ class _Machine:
         if self.budget < 0:
             raise NotTensors("its tensors would take far more memory than the file has bytes")
 
-    def tensor(self, storage: _Storage, offset: int, size: tuple, stride: tuple, *_: Any) -> Tensor:
-        """`torch._utils._rebuild_tensor_v2` with every bound checked; whatever follows the stride is ignored."""
+    def tensor(self, storage: _Storage, offset: int, size: tuple, stride: tuple, *more: Any) -> Tensor:
+        """`torch._utils._rebuild_tensor_v2` with every bound checked: requires_grad and hooks, next, are ignored.
+
+        Last come the marks of a view that is still to be negated or conjugated: its numbers are not the stored ones.
+        """
+        if more[2:] and more[2]:
+            raise NotTensors("holds a negated or conjugated view: save tensor.resolve_neg().resolve_conj()")
         if type(storage) is not _Storage or type(size) is not tuple or type(stride) is not tuple:
             raise NotTensors("damaged: a tensor without storage, size or stride")
         whole = all(type(n) is int and 0 <= n < 2**40 for n in (offset, *size, *stride))
@@ -232,6 +249,14 @@ class _Machine:
             raise NotTensors("damaged: attributes for something that is no state dict")
 
 
+def _how(kind: str) -> str:
+    if kind.startswith("a NumPy array"):
+        return ": torch.save(torch.from_numpy(numpy.load(old)), new) converts it"
+    if "NumPy arrays" in kind:
+        return ": save the tensor itself with torch.save, not numpy.savez"
+    return ": load it and save it again with torch.save" if "safetensors" in kind else ""
+
+
 def _hint(name: str) -> str:
     if name.startswith("numpy"):
         return "; convert arrays with torch.from_numpy and single numbers with float before torch.save"
@@ -247,10 +272,12 @@ _CALLS: dict[str, Callable[..., Any]] = {
     "torch.Size": lambda machine, size: size,
 }
 _OPCODES: dict[str, Callable[[_Machine, Any], None]] = {
-    **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"), _Machine.push),
+    **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), _Machine.push),
+    **dict.fromkeys(("BINUNICODE", "SHORT_BINUNICODE"), _Machine.push),
     **dict.fromkeys(("BINPUT", "LONG_BINPUT"), _Machine.put),
     **dict.fromkeys(("BINGET", "LONG_BINGET"), lambda m, index: m.push(m.memo[index])),
-    "PROTO": lambda m, version: None,
+    **dict.fromkeys(("PROTO", "FRAME"), lambda m, _: None),
+    "MEMOIZE": _Machine.memoize,
     "NONE": lambda m, _: m.push(None),
     "NEWTRUE": lambda m, _: m.push(True),
     "NEWFALSE": lambda m, _: m.push(False),
@@ -267,6 +294,7 @@ _OPCODES: dict[str, Callable[[_Machine, Any], None]] = {
     "SETITEM": lambda m, _: m.update([m.stack.pop(-2), m.stack.pop()]),
     "SETITEMS": lambda m, _: m.update(m.pop_mark()),
     "GLOBAL": _Machine.name,
+    "STACK_GLOBAL": _Machine.stack_name,
     "BINPERSID": _Machine.storage,
     "REDUCE": _Machine.call,
     "BUILD": _Machine.build,

@@ -6,33 +6,56 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from statesdiff.project.submission import FOLDERS
+from statesdiff.project.submission import CONDITIONAL, FOLDERS, UNCONDITIONAL
 
 PROGRAMS = Path(__file__).with_name("programs")
-ORDER = ("uncond_gen.py", "classifier.py", "cond_gen.py", "report.py")
+# name: what it writes last, by which one sees that it is done; the report is drawn again
+ORDER = {
+    "uncond_gen.py": UNCONDITIONAL,
+    "classifier.py": "checkpoints/classifier.pt",
+    "cond_gen.py": CONDITIONAL[-1],
+    "report.py": None,
+}
 
 
 def write_programs(folder: Path) -> None:
-    """Make the folder of a submission with its programs and nothing else.
+    """Make the folder of a submission with its programs and nothing else, or find one in which they were interrupted.
 
-    Raises ValueError if there is something in it already, FileNotFoundError if its parent folder does not exist.
+    Raises ValueError if there is something else in it, FileNotFoundError if its parent folder does not exist.
     """
     folder.mkdir(exist_ok=True)
-    if any(folder.iterdir()):
+    programs = sorted(PROGRAMS.glob("*.py"))
+    there = [folder / "code" / program.name for program in programs]
+    if any(folder.iterdir()) and not all(
+        a.is_file() and a.read_bytes() == b.read_bytes() for a, b in zip(there, programs, strict=True)
+    ):
         raise ValueError(f"DIR must be a new or an empty folder, there is something in {folder}")
     for part in FOLDERS:
-        (folder / part).mkdir()
-    for program in sorted(PROGRAMS.glob("*.py")):
-        shutil.copyfile(program, folder / "code" / program.name)
+        (folder / part).mkdir(exist_ok=True)
+    for program, path in zip(programs, there, strict=True):
+        shutil.copyfile(program, path)
 
 
 def run_programs(folder: Path) -> Iterator[str]:
-    """Run the programs of the submission one after the other, and yield the name of each when it is done.
+    """Run those programs of the submission that are not done, one after the other, and yield the name of each.
 
-    They write the checkpoints, the samples and the report. Raises ValueError if one of them fails.
+    They write the checkpoints, the samples and the report. Raises ValueError if one of them fails; an interrupt ends
+    the one that runs.
     """
-    for name in ORDER:
-        done = subprocess.run([sys.executable, str(folder / "code" / name)])
-        if done.returncode:
-            raise ValueError(f"{folder / 'code' / name} ended with exit status {done.returncode}")
+    for name, product in ORDER.items():
+        if product is None or not (folder / product).exists():
+            _run(folder / "code" / name)
         yield name
+
+
+def _run(program: Path) -> None:
+    # in a session of its own, so that an interrupt reaches this process alone, which ends it without a traceback
+    process = subprocess.Popen([sys.executable, str(program)], start_new_session=True)
+    try:
+        status = process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    if status:
+        raise ValueError(f"{program} ended with exit status {status}")

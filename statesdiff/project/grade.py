@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from statesdiff.project.measures import CLEAN, PASS, Measures, Reference, measure
+from statesdiff.project.measures import CLEAN, Measures, Reference, measure
 from statesdiff.project.submission import (
     CHECKPOINTS,
     CODE,
@@ -90,7 +90,7 @@ def grade(folder: Path | str, reference: Reference | None = None) -> Grade:
             rubric.append(Line(name, 0, possible, _reason(error)))
         else:
             measured.append(measures)
-            verdict = f"NLL {measures.nll:.3f}, {'below' if measures.passes else 'not below'} {PASS}"
+            verdict = f"NLL {measures.nll:.3f}, {'below' if measures.passes else 'not below'} {reference.cut:g}"
             rubric.append(Line(name, possible * measures.passes, possible, verdict))
     checkpoints = {
         stem: _line(stem, 0, lambda stem=stem: check_checkpoint(folder, stem)).message for stem in CHECKPOINTS
@@ -127,7 +127,7 @@ def _table(samples: list[Measures]) -> str:
             "NLL": f"{m.nll:.3f}",
             "floor": f"{m.floor:.3f}",
             "gap": f"{m.gap:+.3f}",
-            f"< {PASS}": "yes" if m.passes else "NO",
+            "passes": "yes" if m.passes else "NO",
             f"< {CLEAN}": "yes" if m.clean else "no",
             "class": percent(m.class_accuracy),
             "covered": percent(m.coverage),

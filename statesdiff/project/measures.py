@@ -55,20 +55,23 @@ class Measures:
 class Reference:
     """The real data that samples are held against, and what needs to be worked out only once. Not tied to a submission.
 
-    data: points in two dimensions with all five labels; left out, STATES with its true outline. Raises ValueError
-    for other data.
+    data: points in two dimensions with all five labels; left out, STATES with its true outline, in the draw of `seed`.
+    cut: the NLL that samples have to stay below. Raises ValueError for other data or a cut that is no finite number.
     """
 
-    def __init__(self, data: Dataset | None = None) -> None:
-        self.own = data is None
-        self.data = states() if data is None else data
+    def __init__(self, data: Dataset | None = None, *, seed: int = 0, cut: float = PASS) -> None:
+        if not -float("inf") < cut < float("inf"):
+            raise ValueError(f"the cut must be a finite number, got {cut}")
+        self.own, self.cut = data is None, cut
+        self.data = states(seed=seed) if data is None else data
         counts = self.data.y.bincount(minlength=len(CONDITIONAL))
         if self.data.x.shape[1] != 2 or len(counts) != len(CONDITIONAL) or counts.min() < 2:
             raise ValueError(
                 f"--data must be points in two dimensions with at least two of each label 0 to {len(CONDITIONAL) - 1}, "
                 f"got dimension {self.data.x.shape[1]} and {counts.tolist()} points of the labels"
             )
-        self.name = f"{'STATES' if self.own else 'the data given'} ({len(self.data):,} points)"
+        name = f"STATES{f', seed {seed}' if seed else ''}" if self.own else "the data given"
+        self.name = f"{name} ({len(self.data):,} points)"
         self.labels = range(len(CONDITIONAL))
 
     def points(self, label: int | None) -> Tensor:
@@ -86,7 +89,7 @@ class Reference:
         floor[None] = np.average([*floor.values()], weights=self.data.y.bincount())
         found = {}
         for label in floor:
-            x = self.points(label)
+            x = self.points(label).unique(dim=0)  # a row that the data repeat is nobody's copy
             other = cKDTree(x).query(x, k=2)[0][:, 1]
             found[label] = float(floor[label]), float(other.mean()), float((other <= SAME).mean())
         return found
@@ -105,7 +108,7 @@ def measure(samples: Tensor, label: int | None, reference: Reference) -> Measure
         nll=found,
         floor=floor,
         gap=found - floor,
-        passes=found < PASS,
+        passes=found < reference.cut,
         clean=found < CLEAN,
         class_accuracy=None if label is None else class_accuracy(samples, label, data),
         coverage=float(np.mean(covered)),

@@ -8,7 +8,9 @@ from pathlib import Path
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
+from statesdiff.files.formats import kind_of
 from statesdiff.files.tensors import leaves, read_tensors
+from statesdiff.project.nearly import nearly
 
 N = 5000  # points in a sample file
 CODE = ("code/uncond_gen.py", "code/cond_gen.py", "code/data.py", "code/classifier.py")
@@ -68,7 +70,8 @@ def read_file(folder: Path, name: str, limit: int) -> bytes:
         with open(os.open(path, OPEN), "rb") as file:
             return file.read(limit)
     except FileNotFoundError as error:
-        raise ValueError("missing") from error
+        there = nearly(folder, name)
+        raise ValueError("missing" + f"; {clean(there)}" * bool(there)) from error
     except OSError as error:
         raise ValueError(f"cannot be read ({_why(error)})") from error
 
@@ -91,8 +94,9 @@ def check_code(folder: Path, name: str) -> str:
 def check_report(folder: Path) -> str:
     """Say how large the report is. Raises ValueError unless it begins like a PDF file; it is never opened."""
     content = read_file(folder, REPORT, MAX_REPORT)
-    if not content.startswith(b"%PDF-"):
-        raise ValueError("is not a PDF file: it does not begin with %PDF-")
+    if b"%PDF-" not in content[:1024]:  # readers allow a little before it, such as a byte order mark
+        kind = kind_of(content)
+        raise ValueError(f"is {kind}, not a PDF file" if kind else "is not a PDF file: it does not begin with %PDF-")
     return f"PDF, {-(-len(content) // 1000):,} kB"
 
 
@@ -102,13 +106,23 @@ def read_samples(folder: Path, name: str) -> Tensor:
     if not isinstance(x, Tensor):
         raise ValueError(f"must hold one tensor, got {type(x).__name__}")
     if tuple(x.shape) != (N, 2) or not x.is_floating_point():
-        dtype = str(x.dtype).removeprefix("torch.")
-        raise ValueError(f"must hold floating-point numbers of shape ({N}, 2), got {dtype} of shape {tuple(x.shape)}")
+        got = f"{str(x.dtype).removeprefix('torch.')} of shape {tuple(x.shape)}"
+        raise ValueError(f"must hold floating-point numbers of shape ({N}, 2), got {got}{_reshape(x)}")
     if not x.isfinite().all():
         raise ValueError(f"has {(~x.isfinite()).sum():,} values that are NaN or infinite")
     if x.abs().max() > FARTHEST:
         raise ValueError(f"has values up to {x.abs().max():.3g}, the states lie within 2: were the points rescaled?")
     return x.double()
+
+
+def _reshape(x: Tensor) -> str:
+    if tuple(x.shape) == (2, N):
+        return ": save x.T"
+    if x.ndim == 2 and x.shape[1] == 2 and len(x) > N:
+        return f": {len(x):,} points, hand in {N:,} of them, x[torch.randperm(len(x))[:{N}]]"
+    if x.numel() == 2 * N and x.is_floating_point():
+        return f": save x.reshape({N}, 2), if its rows are points"
+    return f": {len(x):,} points are {N - len(x):,} too few" if x.ndim == 2 and x.shape[1] == 2 else ""
 
 
 def check_checkpoint(folder: Path, stem: str) -> str:

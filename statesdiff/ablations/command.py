@@ -1,0 +1,42 @@
+"""The command `statesdiff ablate`."""
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from statesdiff.ablations.studies import STUDIES
+from statesdiff.ablations.sweep import sweep
+from statesdiff.files.arguments import count, output
+from statesdiff.files.atomic import check_output
+from statesdiff.results import write
+
+
+def ablate(args: argparse.Namespace) -> None:
+    """Run a study of the book and write its table; interrupted, it goes on where it was when it is called again."""
+    study, out = STUDIES[args.study], check_output(args.out or f"{args.study}.csv")
+    configs, seeds = (study.configs(), 5) if args.full else (study.quick(), 2)
+    if args.data is not None:  # settings that differed in their data alone are now the same, and trained once
+        configs = [replace(config, data=args.data) for config in configs]
+    start, seeds = time.perf_counter(), args.seeds or seeds
+    try:
+        table = sweep(configs, seeds, folder=args.folder, workers=args.workers, progress=None)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on from here") from None
+    options = f"{' --full' if args.full else ''}{'' if args.data is None else f' --data {Path(args.data).name}'}"
+    command = f"statesdiff ablate {args.study}{options} --seeds {seeds}"
+    took = f"{time.perf_counter() - start:.0f} s, {table.attrs['trained']} networks trained"  # the others were there
+    print(write(table, out, f"{command}: {study.about}; {took}"))
+
+
+def _options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("study", choices=STUDIES, metavar="NAME", help=", ".join(STUDIES))
+    p.add_argument("--full", action="store_true", help="as in the book; default: a tenth of the epochs and 2 seeds")
+    p.add_argument("--data", help="a file of points (N, D), a toy set or states, in place of the study's own data sets")
+    p.add_argument("--seeds", type=count, help="how many; default: 5 with --full, else 2")
+    p.add_argument("--workers", type=count, help="how many threads; default: all processors")
+    p.add_argument("--folder", type=Path, default=Path("ablations"), help="keeps what is finished; default: ablations")
+    p.add_argument("--out", type=output(".csv"), help="default: NAME.csv")
+
+
+COMMANDS = {"ablate": ("run one of the book's ablations and write its table", _options, ablate)}

@@ -1,0 +1,111 @@
+"""The commands `statesdiff grade`, `grade-class`, `submission` and `gradescope-zip`."""
+
+import argparse
+from pathlib import Path
+
+from statesdiff.data import load_states
+from statesdiff.files.arguments import count, output
+from statesdiff.files.atomic import check_output, write_atomically
+from statesdiff.project.class_grades import grade_all, table
+from statesdiff.project.example import run_programs, write_programs
+from statesdiff.project.grade import grade
+from statesdiff.project.gradescope import results, write_autograder
+from statesdiff.project.measures import PASS, Reference
+
+
+def grade_one(args: argparse.Namespace) -> None:
+    """Grade a submission of the course project and print what was found, as a table or as JSON."""
+    if args.json not in (None, "-"):
+        check_output(args.json)
+    result = grade(args.folder, _reference(args))
+    if args.json == "-":
+        print(result.to_json())
+    if args.json not in (None, "-"):
+        _write(args.json, result.to_json())
+    if args.gradescope:
+        _write(args.gradescope, results(result))
+    if args.json != "-":
+        print(result)
+
+
+def grade_class(args: argparse.Namespace) -> None:
+    """Grade every folder in a folder, in parallel, and write one table of all."""
+    if args.grades is not None:
+        args.grades.mkdir(exist_ok=True)
+    graded = {}
+    for name, found in grade_all(args.folder, _reference(args), args.workers):
+        graded[name] = found
+        if args.grades is not None and not isinstance(found, str):
+            _write(args.grades / f"{name}.txt", str(found))
+            _write(args.grades / f"{name}.json", found.to_json())
+    rows = table(args.folder, graded)
+    write_atomically(args.csv, lambda path: rows.to_csv(path, index=False, encoding="utf-8"))
+    print(rows.to_string(index=False))
+    print(args.csv)
+
+
+def submission(args: argparse.Namespace) -> None:
+    """Write a complete submission of the course project, by running the programs in it."""
+    write_programs(args.folder)
+    try:
+        for _ in run_programs(args.folder):
+            pass
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on from here") from None
+    print(args.folder)
+
+
+def gradescope_zip(args: argparse.Namespace) -> None:
+    """Write the archive that Gradescope asks for as an autograder."""
+    print(write_autograder(args.out, args.package, args.data, args.seed, args.cut))
+
+
+def _reference(args: argparse.Namespace) -> Reference:
+    if args.data is not None and args.seed is not None:
+        raise ValueError("--data and --seed both say which points the students had: give one of them")
+    return Reference(None if args.data is None else load_states(args.data), seed=args.seed or 0, cut=args.cut)
+
+
+def _write(path: str, text: str) -> None:
+    write_atomically(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
+
+
+def _reference_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--data", help="the course's own states.pt, with labels; default: the book's STATES")
+    p.add_argument("--seed", type=int, help="the draw of STATES that `statesdiff data --seed` gave to the students")
+    p.add_argument("--cut", type=float, default=PASS, help=f"the NLL to stay below, default {PASS}")
+
+
+def _grade_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("folder", metavar="DIR", help="the folder that holds code, outputs and checkpoints")
+    _reference_options(p)
+    p.add_argument("--json", metavar="FILE", help="also write the grade as JSON; - prints it in place of the table")
+    p.add_argument("--gradescope", metavar="FILE", type=output(".json"), help="also write Gradescope's results.json")
+
+
+def _grade_class_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("folder", metavar="DIR", type=Path, help="the folder that holds a folder for each student")
+    _reference_options(p)
+    p.add_argument("--csv", metavar="FILE", type=output(".csv"), required=True, help="the table of the class")
+    p.add_argument("--grades", metavar="DIR", type=Path, help="also write each student's grade, .txt and .json, there")
+    p.add_argument("--workers", type=count, help="how many processes; default: all processors")
+
+
+def _submission_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("folder", metavar="DIR", type=Path, help="a new folder, or one in which this was interrupted")
+
+
+def _gradescope_zip_options(p: argparse.ArgumentParser) -> None:
+    _reference_options(p)
+    p.add_argument(
+        "--package", metavar="SPEC", required=True, help="what pip is to install: an address or a wheel's name"
+    )
+    p.add_argument("--out", type=output(".zip"), default="autograder.zip")
+
+
+COMMANDS = {
+    "grade": ("grade a submission of the course project; nothing in it is run", _grade_options, grade_one),
+    "grade-class": ("grade a folder of submissions and write a table", _grade_class_options, grade_class),
+    "submission": ("make a complete submission: an example to grade", _submission_options, submission),
+    "gradescope-zip": ("make the autograder for Gradescope", _gradescope_zip_options, gradescope_zip),
+}

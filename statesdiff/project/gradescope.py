@@ -1,0 +1,60 @@
+"""Gradescope: a grade as its results.json, and the archive that makes this grader its autograder.
+
+The forms are those of https://gradescope-autograders.readthedocs.io/en/latest/specs/.
+"""
+
+import json
+import shlex
+import zipfile
+from pathlib import Path
+
+from statesdiff.files.atomic import write_atomically
+from statesdiff.project.grade import Grade
+
+SETUP = """#!/usr/bin/env bash
+# Run once, when Gradescope builds the image: the grader in an environment of its own, with the CPU build of PyTorch.
+set -e
+apt-get update && apt-get install -y python3 python3-venv git
+python3 -m venv /opt/grader
+/opt/grader/bin/pip install --index-url https://download.pytorch.org/whl/cpu torch
+/opt/grader/bin/pip install {package}
+"""
+RUN = """#!/usr/bin/env bash
+# Run for each submission: nothing in it is executed. The grade is what students see.
+cd /
+exec /opt/grader/bin/statesdiff grade /autograder/submission --gradescope /autograder/results/results.json {options}
+"""
+
+
+def results(grade: Grade) -> str:
+    """The grade in the form of Gradescope's results.json; what a person has to grade is not in it."""
+    tests = [
+        {"name": line.item, "score": line.got, "max_score": line.possible, "output": line.message}
+        for line in grade.rubric
+        if line.got is not None
+    ]
+    return json.dumps({"output": str(grade), "output_format": "text", "tests": tests}, indent=2, allow_nan=False)
+
+
+def write_autograder(path: Path, package: str, data: str | None, seed: int | None, cut: float) -> Path:
+    """Write the archive: setup.sh, which installs `package`, run_autograder, and the course's own data, if any.
+
+    Raises FileNotFoundError for a data file that does not exist.
+    """
+    options = [f"--cut {cut:g}"]
+    options += [] if seed is None else [f"--seed {seed}"]
+    content = {"setup.sh": SETUP.format(package=shlex.quote(package)).encode()}
+    if data is not None:
+        name = f"data{Path(data).suffix}"
+        content[name] = Path(data).read_bytes()
+        options.append(f"--data /autograder/source/{name}")
+    content["run_autograder"] = RUN.format(options=" ".join(options)).encode()
+
+    def write(temporary: Path) -> None:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, text in content.items():
+                entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+                entry.external_attr = 0o755 << 16
+                archive.writestr(entry, text)
+
+    return write_atomically(path, write)
