@@ -53,23 +53,23 @@ def write_table(results: dict) -> None:
         link = f"[{title(ROOT / 'notebooks' / name)}](../notebooks/{name})"
         lines.append(f"| {int(name[:2])} | {link} | {row['seconds']:.0f} s | {row['MiB']} MiB |")
     text = "\n".join(lines) + f"\n\nMeasured on {results['machine']}, with torch {results['torch']}.\n"
-    write_atomically(TABLE, lambda temporary: temporary.write_text(text))
+    write_atomically(TABLE, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def stamp(path: Path, row: dict[str, float]) -> None:
     """Write the measurement into the notebook's cell tagged `run-time`, and change nothing else in the file."""
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     new = f"Run time: about {row['seconds']:.0f} s on two cores, with {row['MiB']} MiB of memory."
     changed, count = re.subn(r'"Run time: [^"\n]*"', json.dumps(new), text)
     if count != 1:
         raise ValueError(f"{path}: expected one cell that starts with 'Run time:', found {count}")
-    write_atomically(path, lambda temporary: temporary.write_text(changed))
+    write_atomically(path, lambda temporary: temporary.write_text(changed, encoding="utf-8"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, default=sorted((ROOT / "notebooks").glob("*.ipynb")))
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"chapters": {}}
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"chapters": {}}
     results |= {
         "command": "python benchmarks/chapters.py",
         "machine": f"{processors()[0]}, {os.cpu_count()} cores",
@@ -79,7 +79,9 @@ def main() -> None:
         row = results["chapters"][path.name] = measure(path.resolve())
         stamp(path, row)
         print(f"{path.name:32s}{row['seconds']:6.1f} s {row['MiB']:6d} MiB")
-        write_atomically(RESULTS, lambda temporary: temporary.write_text(json.dumps(results, indent=1) + "\n"))
+        write_atomically(
+            RESULTS, lambda temporary: temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        )
     write_table(results)
 
 

@@ -75,14 +75,14 @@ def machine() -> dict[str, str]:
 
 def update(rows: dict[str, Row | None], result: Path) -> dict[str, dict]:
     """Make what is new, keep what is stored, write `result` after each row; a row that is None keeps what is stored."""
-    stored = json.loads(result.read_text()) if result.exists() else {}
+    stored = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
     stored = {name: stored[name] for name in rows if name in stored}
     for name, row in rows.items():
         if row is not None and stored.get(name, {}).get("key") != row.key:
             print(f"judging: {name}", flush=True)
             stored[name] = machine() | {"key": row.key} | row.make()
             text = json.dumps({name: stored[name] for name in rows if name in stored}, indent=1) + "\n"
-            write_atomically(result, lambda temporary, text=text: temporary.write_text(text))
+            write_atomically(result, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))
     return {name: stored[name] for name in rows if name in stored}
 
 

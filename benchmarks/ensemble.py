@@ -170,7 +170,7 @@ def peak() -> float:
     """The most that this process has held, in MiB."""
     status = Path("/proc/self/status")
     if status.exists():  # Linux starts a child's ru_maxrss at its parent's, but not this
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        (line,) = (line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
@@ -223,7 +223,9 @@ def main() -> None:
     print(json.dumps({name: value for name, value in found.items() if name != "rounds"}, indent=1))
     if not args.quick:
         path = RESULTS / ("ensemble.json" if args.device == "cpu" else "ensemble_cuda.json")
-        write_atomically(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
+        write_atomically(
+            path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        )
         if found["times as fast"].get("two cores", TARGET) < TARGET:
             sys.exit(f"on two cores the ensembles are less than {TARGET} times as fast as one-by-one training")
 

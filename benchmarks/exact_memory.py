@@ -58,7 +58,7 @@ def main() -> None:
     if rise >= LIMIT_MB:
         sys.exit(f"peak memory rose by {rise:.0f} MB, more than the {LIMIT_MB} MB promised")
     text = "\n".join(["python benchmarks/exact_memory.py", f"torch {torch.__version__}", "", *table, ""])
-    write_atomically(RESULT, lambda temporary: temporary.write_text(text))
+    write_atomically(RESULT, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def write(rows: list[dict]) -> None:
         f"one thread of {processors()[0]}",
     ]
     text = "".join(f"# {line}\n" for line in about) + pd.DataFrame(rows).to_csv(index=False, float_format="%.5g")
-    write_atomically(TABLE, lambda path: path.write_text(text))
+    write_atomically(TABLE, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def make_table() -> None:
@@ -139,7 +139,9 @@ def make_cost() -> None:
             rows.append({"method": kind, "n": N, "steps": steps, "threads": threads} | median)
             print(rows[-1], flush=True)
     about = {"machine": f"{processors()[0]}, {os.cpu_count()} cores", "torch": torch.__version__, "median of": 3}
-    write_atomically(COST, lambda path: path.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n"))
+    write_atomically(
+        COST, lambda path: path.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n", encoding="utf-8")
+    )
 
 
 def main() -> None:

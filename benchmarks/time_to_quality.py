@@ -169,7 +169,7 @@ def save(runs: list[dict]) -> None:
     head = {"command": "python benchmarks/time_to_quality.py", "machine": machine(), "versions": versions()}
     runs = sorted(runs, key=lambda r: (r["recipe"], r["seed"], r["steps"]))
     text = json.dumps(head | summary(runs) | {"runs": runs}, indent=1) + "\n"
-    write_atomically(RESULT, lambda temporary: temporary.write_text(text))
+    write_atomically(RESULT, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def print_table(runs: list[dict]) -> None:
@@ -195,7 +195,7 @@ def main() -> None:
     seeds = parser.parse_args().seeds
     torch.set_num_threads(1)
     run_book("fourier", seed=0, steps=20)  # what PyTorch does once, at first use, is not counted
-    stored = json.loads(RESULT.read_text())["runs"] if RESULT.exists() else []
+    stored = json.loads(RESULT.read_text(encoding="utf-8"))["runs"] if RESULT.exists() else []
     runs = [r for r in stored if r["settings"] == settings(r["recipe"])]
     for run in run_all(list(runs), seeds):
         same = ("recipe", "seed", "steps")

@@ -42,7 +42,7 @@ class Dataset:
 @cache
 def outlines() -> tuple[tuple[Tensor, ...], ...]:
     """The true curves: for each state its closed polylines, (V, 2) float64 in standardised units."""
-    rings = json.loads(OUTLINES.read_text())["outlines"]
+    rings = json.loads(OUTLINES.read_text(encoding="utf-8"))["outlines"]
     return tuple(tuple(torch.tensor(ring, dtype=torch.float64) for ring in rings[name]) for name in STATE_NAMES)
 
 

@@ -74,7 +74,7 @@ def _script_safe(value: object) -> str:
 
 
 def _page(props: str, poster: str, alt: str) -> str:
-    source = _script_safe(PLAYER.read_text())
+    source = _script_safe(PLAYER.read_text(encoding="utf-8"))
     name = "statesdiff-" + hashlib.sha256((props + source).encode()).hexdigest()[:12]
     return (
         f'<div id="{name}"><img alt="{html.escape(alt)}" src="data:image/png;base64,{poster}"></div>\n'

@@ -74,7 +74,7 @@ def main() -> None:
         for (name, *_), state in zip(LAYOUT, centred(fitted), strict=True)
     }
     text = json.dumps({"provenance": PROVENANCE, "outlines": rings}, separators=(",", ":"))
-    write_atomically(data.OUTLINES, lambda path: path.write_text(text + "\n"))
+    write_atomically(data.OUTLINES, lambda path: path.write_text(text + "\n", encoding="utf-8"))
     print({name: [len(ring) for ring in state] for name, state in rings.items()}, len(text), "bytes", file=sys.stderr)
 
 

@@ -192,7 +192,7 @@ class Store:
     def __contains__(self, run: Run) -> bool:
         if run not in self.rows and self.folder is not None and (path := self._path(run)).exists():
             try:
-                self.rows[run] = _checked_rows(json.loads(path.read_text()), run)
+                self.rows[run] = _checked_rows(json.loads(path.read_text(encoding="utf-8")), run)
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(f"{path} is not a finished run ({error}): remove it to train it again") from error
         return run in self.rows
@@ -204,7 +204,7 @@ class Store:
         self.rows[run] = rows
         if self.folder is not None:
             text = json.dumps(_key(run) | {"rows": rows}, indent=1)
-            write_atomically(self._path(run), lambda temporary: temporary.write_text(text + "\n"))
+            write_atomically(self._path(run), lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
 
     def _path(self, run: Run) -> Path:
         name = hashlib.sha256(json.dumps(_key(run), sort_keys=True).encode()).hexdigest()[:16]

@@ -21,7 +21,7 @@ def table(name: str) -> pd.DataFrame:
     path = FOLDER / f"{name}.csv"
     if path not in FOLDER.glob("*.csv"):
         raise ValueError(f"name must be one of {sorted(p.stem for p in FOLDER.glob('*.csv'))}, got {name!r}")
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     comments = [line.removeprefix("# ") for line in lines if line.startswith("#")]
     frame = pd.read_csv(path, comment="#")
     frame.attrs["made by"] = "\n".join(comments)
@@ -51,7 +51,7 @@ def write(frame: pd.DataFrame, path: Path, made_by: str) -> Path:
     versions = f"PyTorch {torch.__version__.split('+')[0]}, Python {platform.python_version()}"
     lines = [made_by, f"{versions}, {len(processors())} x {processors()[0]}", f"in every row: {shared}"]
     text = "".join(f"# {line}\n" for line in lines) + frame.drop(columns=same).to_csv(index=False, float_format="%.5g")
-    return write_atomically(path, lambda temporary: temporary.write_text(text))
+    return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def pivot(
@@ -115,5 +115,5 @@ def _rounded(found: Interval, sign: str = "") -> str:
 def processors() -> list[str]:
     """The name of each logical processor, as Linux reports them; elsewhere one name, as good as Python knows it."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     return [line.split(":")[1].strip() for line in lines if line.startswith("model name")] or [platform.processor()]
