@@ -1,8 +1,12 @@
 """The command line, `statesdiff` or `python -m statesdiff`: see `COMMANDS` for what it does."""
 
 import argparse
+import os
+import shutil
+import signal
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +18,7 @@ import statesdiff
 from statesdiff.ablations import command as ablations
 from statesdiff.checkpoints import book_classifier, book_denoiser, load_model, save_model, trained_on
 from statesdiff.data import UNITS, Dataset, load_states, states
-from statesdiff.files.arguments import count, output
+from statesdiff.files.arguments import count, in_unicode, output
 from statesdiff.files.atomic import write_atomically
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
 from statesdiff.project import command as project
@@ -28,6 +32,7 @@ DENOISERS = tuple({recipe.kind for recipe in RECIPES.values()} - {CLASSIFIER})
 BOOK = "STATES"  # the name of the book's data in a checkpoint
 CHUNK = 50_000  # samples drawn at once: this bounds the memory
 TOO_FAR = 100.0  # samples beyond this are no points of data with variance 1
+DOUBT = "is the guidance too strong, or the training too short?"
 
 
 def train(args: argparse.Namespace) -> None:
@@ -44,7 +49,7 @@ def train(args: argparse.Namespace) -> None:
                 bar.set_postfix(loss=f"{record.loss:.3f}")
     except KeyboardInterrupt:
         print(f"interrupted after {done} of {total} steps", file=sys.stderr)
-    about = {"data": BOOK if args.data is None else Path(args.data).name}
+    about = {"data": BOOK if args.data is None else in_unicode(Path(args.data).name)}
     if data.shift is not None:
         about |= {"shift": data.shift.tolist(), "width": data.width.tolist()}
     print(save_model(args.out, model, schedule, about))
@@ -80,24 +85,40 @@ def sample(args: argparse.Namespace) -> None:
     predictor = _guided(model, schedule, args, about)
     if args.eta and args.steps is None:
         raise ValueError("--eta is for the steps that --steps asks for; without it, every step has fresh noise")
-    x_0 = _draw(predictor, schedule, model.D, args)
-    if x_0.abs().max() > TOO_FAR:
-        warn(f"samples lie as far out as {x_0.abs().max():.3g}: is the guidance too strong, or the training too short?")
-    if "shift" in about:
-        x_0 = (x_0.double() * torch.tensor(about["width"]) + torch.tensor(about["shift"])).float()
+    _check_room(args.out, 4 * args.n * model.D)
+    x_0, farthest = torch.empty(args.n, model.D), 0.0
+    for part, drawn in zip(x_0.split(CHUNK), _draws(predictor, schedule, model.D, args), strict=True):
+        farthest = max(farthest, float(drawn.abs().max()))
+        part.copy_(_in_units_of_the_data(drawn, about))
+    if farthest > TOO_FAR:
+        warn(f"samples lie as far out as {farthest:.3g}: {DOUBT}")
     print(write_atomically(args.out, lambda temporary: _write(x_0, temporary)))
 
 
-def _draw(predictor: NoisePredictor, schedule: NoiseSchedule, D: int, args: argparse.Namespace) -> Tensor:
-    """All samples, CHUNK at a time, (n, D)."""
-    generator, parts = stream("sample", args.seed), []
-    sizes = [CHUNK] * (args.n // CHUNK) + [args.n % CHUNK] * (args.n % CHUNK > 0)
+def _check_room(path: Path, n_bytes: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if n_bytes > free:
+        raise ValueError(f"the samples take {n_bytes / 1e9:,.1f} GB, and {path.parent} has {free / 1e9:,.1f} left")
+
+
+def _in_units_of_the_data(x: Tensor, about: dict) -> Tensor:
+    if "shift" not in about:
+        return x
+    shift, width = (torch.tensor(about[key], dtype=torch.float64) for key in ("shift", "width"))
+    return (x.double() * width + shift).float()
+
+
+def _draws(predictor: NoisePredictor, schedule: NoiseSchedule, D: int, args: argparse.Namespace) -> Iterator[Tensor]:
+    """All n samples, CHUNK at a time, (CHUNK, D) and at last what is left."""
+    generator = stream("sample", args.seed)
     steps = schedule.T if args.steps is None else len(ddim_times(schedule.T, args.steps)) - 1
-    with tqdm(total=len(sizes) * (steps + 1), unit="step", disable=None) as bar:
-        for size in sizes:
-            x_T = randn(size, D, generator=generator)
-            parts.append(last(_ticking(_path(predictor, schedule, x_T, args, generator), bar)))
-    return torch.cat(parts)
+    with tqdm(total=-(-args.n // CHUNK) * (steps + 1), unit="step", disable=None) as bar:
+        for start in range(0, args.n, CHUNK):
+            x_T = randn(min(CHUNK, args.n - start), D, generator=generator)
+            try:
+                yield last(_ticking(_path(predictor, schedule, x_T, args, generator), bar))
+            except FloatingPointError as error:
+                raise FloatingPointError(f"{error}: {DOUBT}") from error
 
 
 def _ticking(path: Iterator[Tensor], bar: tqdm) -> Iterator[Tensor]:
@@ -134,8 +155,22 @@ def _guided(model: nn.Module, schedule: NoiseSchedule, args: argparse.Namespace,
         known = f"was trained on {about['data']}" if "data" in about else "does not say what it was trained on"
         raise ValueError(f"the checkpoint {known}, and the book's classifier knows {BOOK} alone: give a --classifier")
     classifier, _ = book_classifier() if args.classifier is None else load_model(args.classifier, CLASSIFIER)
+    if args.classifier is not None:
+        _check_same_data(model, about, classifier, trained_on(args.classifier))
     _check_label(args.label, classifier.n_classes)
     return ClassifierGuidance(model, classifier, schedule, args.label, scale)
+
+
+def _check_same_data(model: nn.Module, about: dict, classifier: nn.Module, about_it: dict) -> None:
+    """Refuse a classifier that cannot guide the denoiser, and warn of one that may know other points."""
+    if model.D != classifier.D:
+        raise ValueError(f"the denoiser draws points of {model.D} dimensions, the classifier knows {classifier.D}")
+    units = [about.get("shift"), about.get("width")], [about_it.get("shift"), about_it.get("width")]
+    names = about.get("data"), about_it.get("data")
+    if None not in names and (units[0][0] is None) != (units[1][0] is None):
+        raise ValueError("the denoiser and the classifier were trained in different units: train both with --units")
+    if names[0] != names[1] or units[0] != units[1]:
+        warn(f"the denoiser was trained on {names[0] or 'unknown data'}, the classifier on {names[1] or 'unknown'}")
 
 
 def _check_label(label: int, n_classes: int) -> None:
@@ -149,7 +184,7 @@ def data(args: argparse.Namespace) -> None:
 
     def write(path: Path) -> None:
         if path.suffix == ".pt":
-            torch.save({"data": drawn.x, "labels": drawn.y}, path)
+            _torch_save({"data": drawn.x, "labels": drawn.y}, path)
         else:
             np.savez(path, data=drawn.x.numpy(), labels=drawn.y.numpy())
 
@@ -163,9 +198,14 @@ def warn(message: str) -> None:
 
 def _write(x: Tensor, path: Path) -> None:
     if path.suffix == ".pt":
-        torch.save(x, path)
+        _torch_save(x, path)
     else:
         np.save(path, x.numpy())
+
+
+def _torch_save(content: object, path: Path) -> None:
+    with open(path, "wb") as file:  # into a path, torch.save hides a full disk in an error of its own
+        torch.save(content, file)
 
 
 def _train_options(p: argparse.ArgumentParser) -> None:
@@ -224,17 +264,53 @@ def main(argv: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a student's name may have letters that the terminal has not
     try:
-        args.run(args)
+        with _ended_as_if_interrupted():
+            args.run(args)
+            sys.stdout.flush()  # a full disk shows only here
     except KeyboardInterrupt as interrupt:
-        print(f"statesdiff: interrupted{': ' * bool(interrupt.args)}{' '.join(interrupt.args)}", file=sys.stderr)
-        return 130
+        return _end(f"interrupted{': ' * bool(interrupt.args)}{' '.join(interrupt.args)}", 130)
     except MemoryError:
-        print("statesdiff: error: not enough memory", file=sys.stderr)
-        return 2
+        return _end("error: not enough memory")
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f"statesdiff: error: {error}", file=sys.stderr)
-        return 2
+        _forget_output()
+        return _end(f"error: {error}") if not isinstance(error, BrokenPipeError) else 2  # whoever reads has had enough
+    except RuntimeError as error:
+        if "CPUAllocator" not in str(error):  # torch's own MemoryError
+            raise
+        return _end("error: not enough memory")
     return 0
+
+
+def _end(message: str, status: int = 2) -> int:
+    print(f"statesdiff: {message}", file=sys.stderr)
+    return status
+
+
+def _forget_output() -> None:
+    """What stdout could not take is dropped, so that Python does not try again, and complain, when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _ended_as_if_interrupted() -> Iterator[None]:
+    """Inside, a request to end, SIGTERM, is an interrupt: nothing is left half done."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # only the first thread may ask
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

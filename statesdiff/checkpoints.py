@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from statesdiff.files.atomic import write_atomically
@@ -33,7 +34,8 @@ def save_model(
     about = {"network": type(model).__name__, "config": model.config, "schedule": schedule.name}
     about |= {"trained on": dict(trained_on)} if trained_on else {}
     metadata = {"statesdiff": json.dumps(about)}  # one key: a fixed order
-    return write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
+    content = save(tensors, metadata)  # safetensors' own writer hides a full disk in an error of its own
+    return write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def load_model(
@@ -71,11 +73,13 @@ def trained_on(path: str | os.PathLike) -> dict[str, Any]:
     """
     _, metadata = _read(path)
     try:
-        found = json.loads(metadata["statesdiff"]).get("trained on", {})
-    except (AttributeError, KeyError, ValueError) as error:
+        about = json.loads(metadata["statesdiff"])
+        found = dict(about.get("trained on", {}))
+        units = np.array([found.get("shift", []), found.get("width", [])], float)
+        if units.size and units.shape != (2, about["config"]["D"]) or not np.isfinite(units).all():
+            raise ValueError("shift and width must be as many finite numbers as a point has")
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a statesdiff checkpoint ({type(error).__name__}: {error})") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"{path}: not a statesdiff checkpoint (what it was trained on is no object)")
     return found
 
 

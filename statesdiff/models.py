@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from statesdiff.labels import NO_LABEL, one_hot
-from statesdiff.schedule import normalised_time
+from statesdiff.schedule import check_dtype, normalised_time
 
 ACTIVATIONS = {"relu": nn.ReLU, "silu": nn.SiLU}
 FREQUENCIES = ((1.0, 2.0, 4.0, 8.0), (1.0, 2.0, 4.0, 8.0))  # of position and of time, in the book's Fourier networks
@@ -69,6 +69,7 @@ class NoisyPointNetwork(nn.Module):
     def features(self, x: Tensor, t: Tensor) -> Tensor:
         """What the first layer sees of a point and its time, (B, D + 1) or, with Fourier features, wider."""
         check_points(x, self.D)
+        check_dtype(self, x, "x_t")
         t_bar = normalised_time(t, self.T).to(x).expand(len(x))[:, None]
         parts = [x, t_bar]
         if self.x_frequencies:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from statesdiff.rng import randn
-from statesdiff.schedule import NoiseSchedule, check_T, per_sample
+from statesdiff.schedule import NoiseSchedule, check_dtype, check_T, per_sample
 
 NoisePredictor = Callable[[Tensor, Tensor], Tensor]
 
@@ -121,6 +121,7 @@ def _checked_start(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tens
     check_T(predictor, schedule, "predictor")
     if x_T.ndim < 2 or not x_T.is_floating_point():
         raise ValueError(f"x_T must be a floating-point tensor of shape (B, ...), got {tuple(x_T.shape)} {x_T.dtype}")
+    check_dtype(predictor, x_T, "x_T")
     return _finite(x_T, None)
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import torch
 from scipy.optimize import brentq
-from torch import Tensor
+from torch import Tensor, nn
 
 from statesdiff.rng import randn
 
@@ -229,6 +229,14 @@ def check_T(network: object, schedule: NoiseSchedule, name: str) -> None:
     """Raise ValueError if the network, called `name` in the message, was built for another number of steps."""
     if getattr(network, "T", schedule.T) != schedule.T:
         raise ValueError(f"the {name} was built for T = {network.T}, the schedule has T = {schedule.T}")
+
+
+def check_dtype(network: object, x: Tensor, name: str) -> None:
+    """Raise ValueError if x, called `name` in the message, has another dtype than the network's weights."""
+    weight = next(network.parameters(), x) if isinstance(network, nn.Module) else x
+    if weight.dtype != x.dtype:
+        dtype = weight.dtype
+        raise ValueError(f"{name} must be {dtype} as the network's weights are, got {x.dtype}: give {name}.to({dtype})")
 
 
 def _after_zero(beta: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler,
 
 from statesdiff.labels import drop_labels
 from statesdiff.rng import randn
-from statesdiff.schedule import NoiseSchedule, check_T
+from statesdiff.schedule import NoiseSchedule, check_dtype, check_T
 
 DrawTime = Callable[[int, int, torch.Generator | None], Tensor]
 DrawRows = Callable[[int, int, torch.Generator | None], Iterator[Tensor]]
@@ -223,6 +223,7 @@ def check_trainable(model: nn.Module, x_0: Tensor, schedule: NoiseSchedule, y: T
     if y is not None and n_classes is not None and y.max() >= n_classes:
         raise ValueError(f"y holds the label {int(y.max())}, the model was built for {n_classes} classes, 0..K-1")
     check_T(model, schedule, "model")
+    check_dtype(model, x_0, "x_0")
 
 
 def _minimise(model: nn.Module, loss_of_next_batch: Callable[[], Tensor], how: Training) -> Iterator[Step]:

@@ -3,11 +3,11 @@
 import argparse
 import time
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from statesdiff.ablations.studies import STUDIES
 from statesdiff.ablations.sweep import sweep
-from statesdiff.files.arguments import count, output
+from statesdiff.files.arguments import count, in_unicode, output
 from statesdiff.files.atomic import check_output
 from statesdiff.results import write
 
@@ -23,7 +23,9 @@ def ablate(args: argparse.Namespace) -> None:
         table = sweep(configs, seeds, folder=args.folder, workers=args.workers, progress=None)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on from here") from None
-    options = f"{' --full' if args.full else ''}{'' if args.data is None else f' --data {Path(args.data).name}'}"
+    table["data"] = table["data"].map(in_unicode)
+    named = "" if args.data is None else f" --data {in_unicode(PurePath(args.data).name)}"
+    options = f"{' --full' if args.full else ''}{named}"
     command = f"statesdiff ablate {args.study}{options} --seeds {seeds}"
     took = f"{time.perf_counter() - start:.0f} s, {table.attrs['trained']} networks trained"  # the others were there
     print(write(table, out, f"{command}: {study.about}; {took}"))

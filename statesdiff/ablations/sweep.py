@@ -20,7 +20,7 @@ from statesdiff.ablations import judging
 from statesdiff.ablations.configs import Config, is_number
 from statesdiff.ablations.ensemble import memory, train_ensemble
 from statesdiff.ablations.toys import points
-from statesdiff.files.atomic import write_atomically
+from statesdiff.files.atomic import check_output, write_atomically
 from statesdiff.files.points import SUFFIXES
 from statesdiff.training import denormals_flushed
 
@@ -188,6 +188,7 @@ class Store:
         self.folder, self.rows = None if folder is None else Path(folder), {}
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
+            check_output(self.folder / "run.json")  # before hours of training
 
     def __contains__(self, run: Run) -> bool:
         if run not in self.rows and self.folder is not None and (path := self._path(run)).exists():

@@ -162,6 +162,8 @@ def _points(data: str, units: str, changed: int) -> Points:
     own = load_states(data, names=None)
     if len(own) < FEWEST:
         raise ValueError(f"{data}: needs at least {FEWEST} points, has {len(own)}")
+    if len(own) <= own.x.shape[1]:
+        raise ValueError(f"{data}: {len(own)} points of {own.x.shape[1]} dimensions are too few; is it transposed?")
     return Points(Path(data).stem, *split(in_units(own, units)))
 
 

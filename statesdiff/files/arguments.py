@@ -1,6 +1,7 @@
 """What a command line takes: whole numbers, and outputs that are checked before the work whose results they are for."""
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,3 +29,8 @@ def output(*suffixes: str) -> Callable[[str], Path]:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return check
+
+
+def in_unicode(path: str | os.PathLike) -> str:
+    """The path as text that UTF-8 can write: where the locale has no such letters, Python holds their bytes instead."""
+    return os.fsencode(path).decode("utf-8", "replace")

@@ -6,21 +6,30 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+LONGEST = 40  # characters of the name that a temporary file borrows, so that its own is never too long
+
 
 def check_output(path: str | os.PathLike, *suffixes: str) -> Path:
     """The path, if a file can be written there; to be asked before the work whose result it is for.
 
-    Raises ValueError, naming what is wrong: another suffix, no such folder, a folder in its place, no permission.
+    Raises ValueError, naming what is wrong: another suffix, no such folder, something else in its place, no permission.
     """
     path = Path(path)
     if suffixes and path.suffix not in suffixes:
         raise ValueError(f"the output must end in {' or '.join(suffixes)}, got {path}")
-    if not path.parent.is_dir():
-        raise ValueError(f"the output must lie in an existing folder, there is no {path.parent}")
-    if path.is_dir():
-        raise ValueError(f"the output must be a file, {path} is a folder")
-    if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise ValueError(f"no permission to write {path}")
+    try:
+        if not path.parent.is_dir():
+            raise ValueError(f"the output must lie in an existing folder, there is no {path.parent}")
+        if path.is_dir():
+            raise ValueError(f"the output must be a file, {path} is a folder")
+        if path.exists() and not path.is_file():
+            raise ValueError(f"the output must be a file, {path} is a device or a pipe")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise ValueError(f"no permission to write {path}")
+        with tempfile.TemporaryFile(dir=path.parent):  # the only way to know: permissions are not all there is
+            pass
+    except OSError as error:
+        raise ValueError(f"cannot write {path} ({error.strerror})") from error
     return path
 
 
@@ -33,7 +42,7 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: the folder {path.parent} does not exist")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:LONGEST]}-", suffix=path.suffix[-LONGEST:])
     os.close(handle)
     try:
         write(Path(name))

@@ -12,6 +12,8 @@ BEGINNINGS = (
     (b"Rar!", "a RAR archive"),
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"{\\rtf", "a document in RTF"),
+    (b"version https://git-lfs", "a pointer of Git LFS in place of the file"),
+    (b"\x00\x05\x16\x07", "what macOS keeps beside a file"),
     (b"\x80", "a pickle"),
 )
 

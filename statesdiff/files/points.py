@@ -7,10 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from statesdiff.files.formats import kind_of
 from statesdiff.files.tensors import read_tensors
 
 SUFFIXES = (".pt", ".npy", ".npz")
 FARTHEST = 1e15  # beyond it squares of distances overflow in float32
+MOST_CLASSES = 1000  # where nobody says how many there are
 
 
 def read_points(path: str | os.PathLike, n_classes: int | None) -> tuple[Tensor, Tensor]:
@@ -18,21 +20,23 @@ def read_points(path: str | os.PathLike, n_classes: int | None) -> tuple[Tensor,
 
     A `.pt` or `.npz` has the keys "data" and "labels"; a `.npy`, and a `.pt` with one tensor, the points alone. Raises
     FileNotFoundError for a missing file and ValueError, saying what is wrong, for anything else, labels outside
-    0..n_classes-1 included (None: any label from 0 on).
+    0..n_classes-1 included (None: any label up to MOST_CLASSES - 1).
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no data file at {path}")
     if path.suffix not in SUFFIXES:
-        suffix = path.suffix or "a file without suffix"
-        raise ValueError(f"{path}: cannot read {suffix}; give a {', '.join(SUFFIXES)} file")
+        suffix, how = path.suffix or "a file without suffix", ""
+        if path.suffix in (".csv", ".txt"):
+            how = f': numpy.save("{path.stem}.npy", numpy.loadtxt("{path.name}", delimiter=",")) makes one'
+        raise ValueError(f"{path}: cannot read {suffix}; give a .pt, .npy or .npz file{how}")
     read = {".pt": _read_pt, ".npy": _read_npy, ".npz": _read_npz}[path.suffix]
     return _checked(path, *read(path), n_classes)
 
 
 def _read_pt(path: Path) -> tuple:
     try:
-        content = read_tensors(path.read_bytes())
+        content = read_tensors(path.read_bytes(), path.name)
     except ValueError as error:
         raise ValueError(f"{path}: not a file of plain tensors, refused to read it ({error})") from error
     return (content, None) if isinstance(content, Tensor) else _by_key(path, content)
@@ -43,7 +47,7 @@ def _read_npy(path: Path) -> tuple:
         # mapped first: a header that promises more than the file holds is refused before any memory is taken
         return np.array(np.lib.format.open_memmap(path, mode="r")), None
     except Exception as error:
-        raise ValueError(f"{path}: not a plain NumPy array, refused to read it ({error})") from error
+        raise ValueError(f"{path}: not a plain NumPy array{_but(path)}, refused to read it ({error})") from error
 
 
 def _read_npz(path: Path) -> tuple:
@@ -51,8 +55,15 @@ def _read_npz(path: Path) -> tuple:
         with np.load(path, allow_pickle=False) as archive:
             content = dict(archive)
     except Exception as error:
-        raise ValueError(f"{path}: not an archive of plain NumPy arrays, refused to read it ({error})") from error
+        but = _but(path)
+        raise ValueError(f"{path}: not an archive of plain NumPy arrays{but}, refused to read it ({error})") from error
     return _by_key(path, content)
+
+
+def _but(path: Path) -> str:
+    """What the file seems to be instead, for a message."""
+    kind = kind_of(path.read_bytes())
+    return f" but {kind}" if kind and "NumPy" not in kind else ""
 
 
 def _by_key(path: Path, content: object) -> tuple:
@@ -77,8 +88,8 @@ def _checked(path: Path, x: object, y: object, n_classes: int | None) -> tuple[T
     _check_data(path, x)
     if y.shape != x.shape[:1] or y.is_floating_point() or y.is_complex():
         raise ValueError(f"{path}: labels must be {len(x)} integers, one per point, got {tuple(y.shape)} {y.dtype}")
-    y, most = y.long(), "" if n_classes is None else n_classes - 1
-    if y.min() < 0 or (n_classes is not None and y.max() >= n_classes):
+    y, most = y.long(), (n_classes or MOST_CLASSES) - 1
+    if y.min() < 0 or y.max() > most:
         raise ValueError(f"{path}: labels must lie in 0..{most}, got {y.min()}..{y.max()}")
     return x.float(), y
 

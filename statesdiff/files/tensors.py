@@ -51,12 +51,12 @@ class _Storage(NamedTuple):
     values: Tensor
 
 
-def read_tensors(content: bytes) -> Any:
+def read_tensors(content: bytes, name: str = "old.pt") -> Any:
     """What `torch.save` wrote: a tensor, a scalar or a string, or dicts, lists and tuples of them; tensors on the CPU.
 
     Nothing is imported, called or unpickled, and neither time nor memory grows beyond the order of the file's size.
     Parameters become tensors; devices and `requires_grad` are ignored. Raises NotTensors, a ValueError that says why,
-    for all else.
+    for all else; `name` is the file's, for the line that would convert it.
     """
     if not content.startswith(b"PK\x03\x04"):
         if content.startswith(b"\x80"):
@@ -64,9 +64,9 @@ def read_tensors(content: bytes) -> Any:
                 "written in PyTorch's old format or by pickle: save it with torch.save of PyTorch 1.6 or later"
             )
         kind = kind_of(content)
-        raise NotTensors("not a file written by torch.save" + f", but {kind}" * bool(kind) + _how(kind))
+        raise NotTensors("not a file written by torch.save" + f", but {kind}" * bool(kind) + _how(kind, name))
     try:
-        program, swap, record = _open(content)
+        program, swap, record = _open(content, name)
         result = _Machine(record, swap, 4 * len(content) + SPARE_BYTES).run(program)
     except NotTensors:
         raise
@@ -94,7 +94,7 @@ def leaves(content: Any) -> Iterator[Any]:
             yield value
 
 
-def _open(content: bytes) -> tuple[bytes, bool, Callable[[str], bytes]]:
+def _open(content: bytes, name: str) -> tuple[bytes, bool, Callable[[str], bytes]]:
     """The pickle of a zip file, whether its numbers have the other byte order, and the reader of its records."""
     if content.count(b"PK\x01\x02") > MAX_RECORDS:  # before zipfile makes an object of each
         raise NotTensors(f"has more than {MAX_RECORDS} records")
@@ -107,7 +107,7 @@ def _open(content: bytes) -> tuple[bytes, bool, Callable[[str], bytes]]:
     pickles = [m for m in members if m.filename.endswith("/data.pkl")]
     if len(pickles) != 1:
         kind = kind_of(content)
-        raise NotTensors(f"{kind}, not one written by torch.save: it has no data.pkl{_how(kind)}")
+        raise NotTensors(f"{kind}, not one written by torch.save: it has no data.pkl{_how(kind, name)}")
     if pickles[0].file_size > MAX_PICKLE:
         raise NotTensors(f"describes its content in {pickles[0].file_size} bytes, more than {MAX_PICKLE}")
     folder = pickles[0].filename.removesuffix("data.pkl")
@@ -249,9 +249,9 @@ class _Machine:
             raise NotTensors("damaged: attributes for something that is no state dict")
 
 
-def _how(kind: str) -> str:
+def _how(kind: str, name: str) -> str:
     if kind.startswith("a NumPy array"):
-        return ": torch.save(torch.from_numpy(numpy.load(old)), new) converts it"
+        return f': torch.save(torch.from_numpy(numpy.load("{name}")), "{name}") converts it'
     if "NumPy arrays" in kind:
         return ": save the tensor itself with torch.save, not numpy.savez"
     return ": load it and save it again with torch.save" if "safetensors" in kind else ""

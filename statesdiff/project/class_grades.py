@@ -2,59 +2,75 @@
 
 import hashlib
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
+import torch
 from tqdm.auto import tqdm
 
 from statesdiff.project.grade import Grade, grade
 from statesdiff.project.measures import Reference
-from statesdiff.project.submission import (
-    CHECKPOINTS,
-    CODE,
-    CONDITIONAL,
-    MAX_REPORT,
-    MAX_TENSORS,
-    REPORT,
-    UNCONDITIONAL,
-    clean,
-    read_file,
-)
+from statesdiff.project.submission import FILES, LARGEST, NOBODYS, clean, read_file
 
-FILES = (*CODE, REPORT, UNCONDITIONAL, *CONDITIONAL, *(f"{stem}.pt" for stem in CHECKPOINTS))
 _reference: Reference | None = None  # of a worker
 
 
 def submissions(folder: Path) -> list[str]:
-    """The names of the folders in a folder, sorted. Raises ValueError if there is none."""
+    """The names of the folders in a folder, sorted, hidden ones aside. Raises ValueError if there is none."""
     if not folder.is_dir():
         raise ValueError(f"DIR: no folder {clean(str(folder))}")
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        inside = [entry for entry in entries if not entry.name.startswith(".") and entry.name != NOBODYS]
+    names = sorted(entry.name for entry in inside if entry.is_dir(follow_symlinks=False))
     if not names:
-        raise ValueError(f"DIR must hold a folder for each student, there is none in {clean(str(folder))}")
+        unpack = f", but {len(inside)} files: unpack archives first" * bool(inside)
+        raise ValueError(f"DIR must hold a folder for each student, there is none in {clean(str(folder))}{unpack}")
     return names
 
 
 def grade_all(folder: Path, reference: Reference, workers: int | None = None) -> Iterator[tuple[str, Grade | str]]:
     """The name of each submission with its grade, or with what went wrong, as they are finished."""
     names = submissions(folder)
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(reference,)) as pool:
+    with tqdm(total=len(names), unit="folder", disable=None) as bar:
+        left = []
+        for name, found in _graded(folder, names, reference, min(workers or os.cpu_count() or 1, len(names))):
+            if found is None:
+                left.append(name)
+            else:
+                bar.update()
+                yield name, found
+        for alone in sorted(left):  # a process that ends takes the others' work with it, so each gets its own
+            for name, found in _graded(folder, [alone], reference, 1):
+                bar.update()
+                yield name, found or "the process that graded it was ended from outside, or out of memory"
+
+
+def _graded(
+    folder: Path, names: list[str], reference: Reference, workers: int
+) -> Iterator[tuple[str, Grade | str | None]]:
+    """Each name with its grade, or with None where its process did not live to give one."""
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start, initargs=(reference,))
+    try:
         running = {pool.submit(_grade, folder / name): name for name in names}
-        for future in tqdm(as_completed(running), total=len(running), unit="folder", disable=None):
+        for future in as_completed(running):
             try:
                 yield running[future], future.result()
             except BrokenProcessPool:
-                yield running[future], "the process that graded it was ended from outside, or out of memory"
+                yield running[future], None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _start(reference: Reference) -> None:
     global _reference
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
+    torch.set_num_threads(1)
     _reference = reference
 
 
@@ -66,32 +82,36 @@ def _grade(folder: Path) -> Grade | str:
 
 
 def table(folder: Path, graded: Mapping[str, Grade | str]) -> pd.DataFrame:
-    """A row for each submission: marks got, possible and open, warnings, and with whom it shares files."""
+    """A row for each submission: marks got, possible and open, warnings, a hint, and with whom it shares files."""
     shared, rows = shared_files(folder, sorted(graded)), []
     for name in sorted(graded):
         found = graded[name]
-        row = {"folder": clean(name), "got": None, "possible": None, "open": None, "warnings": None}
+        row = {"folder": _cell(name), "got": None, "possible": None, "open": None, "warnings": None}
         if isinstance(found, str):
             row["hint"] = found
         else:
             row |= {**found.marks, "warnings": sum(len(m.warnings) for m in found.samples), "hint": found.hint}
         rows.append(row | {"shares": "; ".join(shared.get(name, []))})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).convert_dtypes()
+
+
+def _cell(name: str) -> str:
+    """The name of a folder, made harmless for a spreadsheet, which would compute what begins with one of these."""
+    return "'" * name.startswith(("=", "+", "-", "@")) + clean(name)
 
 
 def shared_files(folder: Path, names: list[str]) -> dict[str, list[str]]:
-    """For each submission, the files that others hold byte for byte: "outputs/report.pdf with ada, bob"."""
-    owners: dict[tuple[str, str], list[str]] = {}
+    """For each submission, the files that others hold byte for byte, as in "outputs/report.pdf with ada, bob"."""
+    owners: dict[str, list[tuple[str, str]]] = {}
     for name in names:
         for file in FILES:
-            try:
-                content = read_file(folder / name, file, max(MAX_TENSORS, MAX_REPORT))
-            except ValueError:  # the grade says why
-                continue
-            owners.setdefault((file, hashlib.sha256(content).hexdigest()), []).append(name)
+            with suppress(ValueError):  # the grade says why
+                content = read_file(folder / name, file, LARGEST)
+                owners.setdefault(hashlib.sha256(content).hexdigest(), []).append((name, file))
     found: dict[str, list[str]] = {}
-    for (file, _), holders in owners.items():
-        for name in holders if len(holders) > 1 else []:
-            others = ", ".join(clean(other) for other in holders if other != name)
-            found.setdefault(name, []).append(f"{file} with {others}")
+    for holders in owners.values():
+        for name, file in holders:
+            others = [clean(o) + f" ({other})" * (other != file) for o, other in holders if o != name]
+            if others:
+                found.setdefault(name, []).append(f"{file} with {', '.join(others)}")
     return found

@@ -1,16 +1,24 @@
 """The commands `statesdiff grade`, `grade-class`, `submission` and `gradescope-zip`."""
 
 import argparse
+import hashlib
+import os
+import re
 from pathlib import Path
 
+import pandas as pd
+
 from statesdiff.data import load_states
-from statesdiff.files.arguments import count, output
+from statesdiff.files.arguments import count, in_unicode, output
 from statesdiff.files.atomic import check_output, write_atomically
-from statesdiff.project.class_grades import grade_all, table
+from statesdiff.project.class_grades import grade_all, submissions, table
 from statesdiff.project.example import run_programs, write_programs
-from statesdiff.project.grade import grade
+from statesdiff.project.grade import Grade, grade
 from statesdiff.project.gradescope import results, write_autograder
 from statesdiff.project.measures import PASS, Reference
+from statesdiff.project.submission import clean
+
+LONGEST = 80  # characters of a folder's name in the name of a file
 
 
 def grade_one(args: argparse.Namespace) -> None:
@@ -30,18 +38,37 @@ def grade_one(args: argparse.Namespace) -> None:
 
 def grade_class(args: argparse.Namespace) -> None:
     """Grade every folder in a folder, in parallel, and write one table of all."""
+    names, reference, graded = submissions(args.folder), _reference(args), {}
     if args.grades is not None:
         args.grades.mkdir(exist_ok=True)
-    graded = {}
-    for name, found in grade_all(args.folder, _reference(args), args.workers):
-        graded[name] = found
-        if args.grades is not None and not isinstance(found, str):
-            _write(args.grades / f"{name}.txt", str(found))
-            _write(args.grades / f"{name}.json", found.to_json())
+        check_output(args.grades / "grade.json")
+    try:
+        for name, found in grade_all(args.folder, reference, args.workers):
+            graded[name] = found
+            if args.grades is not None:
+                _write_grade(args.grades, name, found)
+    except KeyboardInterrupt:
+        if graded:
+            _write_table(args, graded)
+        raise KeyboardInterrupt(f"{len(graded)} of {len(names)} folders were graded") from None
+    print(_write_table(args, graded).to_string(index=False))
+    print(args.csv)
+
+
+def _write_table(args: argparse.Namespace, graded: dict[str, Grade | str]) -> pd.DataFrame:
     rows = table(args.folder, graded)
     write_atomically(args.csv, lambda path: rows.to_csv(path, index=False, encoding="utf-8"))
-    print(rows.to_string(index=False))
-    print(args.csv)
+    return rows
+
+
+def _write_grade(folder: Path, name: str, found: Grade | str) -> None:
+    stem = in_unicode(name)
+    if stem != clean(stem, LONGEST):  # what no file should be called, or too long with a suffix
+        known_by = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+        stem = re.sub(r"[^\w.-]+", "-", stem)[:LONGEST] + f"-{known_by}"
+    _write(folder / f"{stem}.txt", str(found))
+    if not isinstance(found, str):
+        _write(folder / f"{stem}.json", found.to_json())
 
 
 def submission(args: argparse.Namespace) -> None:
@@ -57,13 +84,19 @@ def submission(args: argparse.Namespace) -> None:
 
 def gradescope_zip(args: argparse.Namespace) -> None:
     """Write the archive that Gradescope asks for as an autograder."""
+    _reference(args)  # whether it can be used is found out here, not by the students
     print(write_autograder(args.out, args.package, args.data, args.seed, args.cut))
 
 
 def _reference(args: argparse.Namespace) -> Reference:
     if args.data is not None and args.seed is not None:
         raise ValueError("--data and --seed both say which points the students had: give one of them")
-    return Reference(None if args.data is None else load_states(args.data), seed=args.seed or 0, cut=args.cut)
+    reference = Reference(None if args.data is None else load_states(args.data), seed=args.seed or 0, cut=args.cut)
+    try:
+        _ = reference.floors
+    except Exception as error:  # points on one line have no density
+        raise ValueError(f"--data cannot be graded with: its points have no floors ({error})") from error
+    return reference
 
 
 def _write(path: str, text: str) -> None:
@@ -72,7 +105,7 @@ def _write(path: str, text: str) -> None:
 
 def _reference_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--data", help="the course's own states.pt, with labels; default: the book's STATES")
-    p.add_argument("--seed", type=int, help="the draw of STATES that `statesdiff data --seed` gave to the students")
+    p.add_argument("--seed", type=int, help="the draw that `statesdiff data --seed` gave, with its default --n")
     p.add_argument("--cut", type=float, default=PASS, help=f"the NLL to stay below, default {PASS}")
 
 

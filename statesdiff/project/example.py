@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from statesdiff.files.tensors import read_tensors
 from statesdiff.project.submission import CONDITIONAL, FOLDERS, UNCONDITIONAL
 
 PROGRAMS = Path(__file__).with_name("programs")
@@ -43,9 +44,18 @@ def run_programs(folder: Path) -> Iterator[str]:
     the one that runs.
     """
     for name, product in ORDER.items():
-        if product is None or not (folder / product).exists():
+        if product is None or not _whole(folder / product):
             _run(folder / "code" / name)
         yield name
+
+
+def _whole(path: Path) -> bool:
+    """Whether the file is there, and not one that was being written when the power or the disk ran out."""
+    try:
+        read_tensors(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _run(program: Path) -> None:

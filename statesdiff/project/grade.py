@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from statesdiff.project.measures import CLEAN, Measures, Reference, measure
+from statesdiff.project.measures import CLEAN, PASS, Measures, Reference, measure
 from statesdiff.project.submission import (
     CHECKPOINTS,
     CODE,
@@ -20,7 +20,7 @@ from statesdiff.project.submission import (
     check_folder,
     check_report,
     clean,
-    nested,
+    hint,
     read_samples,
 )
 
@@ -45,6 +45,7 @@ class Grade:
     samples: list[Measures]
     checkpoints: dict[str, str]
     hint: str = ""
+    cut: float = PASS
 
     @cached_property
     def marks(self) -> dict[str, float]:
@@ -69,7 +70,7 @@ class Grade:
         lines += [f"{'without the marks by hand':<44}{total}, and {marks['open']:g} by hand", ""]
         lines += [f"{stem:<26}{message}" for stem, message in self.checkpoints.items()]
         if self.samples:
-            lines += ["", _table(self.samples)]
+            lines += ["", _table(self.samples, self.cut)]
         warnings = [f"! {m.file}: {warning}" for m in self.samples for warning in m.warnings]
         return "\n".join([*lines, *([""] if warnings else []), *warnings])
 
@@ -95,9 +96,8 @@ def grade(folder: Path | str, reference: Reference | None = None) -> Grade:
     checkpoints = {
         stem: _line(stem, 0, lambda stem=stem: check_checkpoint(folder, stem)).message for stem in CHECKPOINTS
     }
-    inside = nested(folder)
-    hint = f"The files seem to lie one folder further down, in {inside}: grade that one." if inside else ""
-    return Grade(clean(folder.resolve().name), reference.name, rubric, measured, checkpoints, hint)
+    name = clean(folder.resolve().name)
+    return Grade(name, reference.name, rubric, measured, checkpoints, hint(folder), reference.cut)
 
 
 def _line(item: str, possible: float, check: Callable[[], str]) -> Line:
@@ -109,14 +109,14 @@ def _line(item: str, possible: float, check: Callable[[], str]) -> Line:
 
 def _reason(error: Exception) -> str:
     """Why a file gets no marks: the reader's own words, and for what no reader foresaw, the name of the error."""
-    return clean(str(error)) if isinstance(error, ValueError) else f"cannot be checked ({type(error).__name__})"
+    return clean(str(error), 400) if isinstance(error, ValueError) else f"cannot be checked ({type(error).__name__})"
 
 
 def _marks(got: float | None) -> str:
     return "-" if got is None else f"{got:g}"
 
 
-def _table(samples: list[Measures]) -> str:
+def _table(samples: list[Measures], cut: float) -> str:
     def percent(share: float | None) -> str:
         return "-" if share is None else f"{share:.1%}"
 
@@ -127,7 +127,7 @@ def _table(samples: list[Measures]) -> str:
             "NLL": f"{m.nll:.3f}",
             "floor": f"{m.floor:.3f}",
             "gap": f"{m.gap:+.3f}",
-            "passes": "yes" if m.passes else "NO",
+            f"< {cut:g}": "yes" if m.passes else "NO",
             f"< {CLEAN}": "yes" if m.clean else "no",
             "class": percent(m.class_accuracy),
             "covered": percent(m.coverage),

@@ -11,6 +11,7 @@ from pathlib import Path
 from statesdiff.files.atomic import write_atomically
 from statesdiff.project.grade import Grade
 
+SOURCE = "/autograder/source"  # where Gradescope unpacks the archive
 SETUP = """#!/usr/bin/env bash
 # Run once, when Gradescope builds the image: the grader in an environment of its own, with the CPU build of PyTorch.
 set -e
@@ -39,15 +40,19 @@ def results(grade: Grade) -> str:
 def write_autograder(path: Path, package: str, data: str | None, seed: int | None, cut: float) -> Path:
     """Write the archive: setup.sh, which installs `package`, run_autograder, and the course's own data, if any.
 
-    Raises FileNotFoundError for a data file that does not exist.
+    A package that is a file here, such as a wheel, is put into the archive. Raises FileNotFoundError for a data file
+    that does not exist.
     """
-    options = [f"--cut {cut:g}"]
+    options, carried = [f"--cut {cut!r}"], {}
+    if Path(package).is_file():
+        carried[Path(package).name] = Path(package).read_bytes()
+        package = f"{SOURCE}/{Path(package).name}"
     options += [] if seed is None else [f"--seed {seed}"]
-    content = {"setup.sh": SETUP.format(package=shlex.quote(package)).encode()}
+    content = carried | {"setup.sh": SETUP.format(package=shlex.quote(package)).encode()}
     if data is not None:
         name = f"data{Path(data).suffix}"
         content[name] = Path(data).read_bytes()
-        options.append(f"--data /autograder/source/{name}")
+        options.append(f"--data {shlex.quote(f'{SOURCE}/{name}')}")
     content["run_autograder"] = RUN.format(options=" ".join(options)).encode()
 
     def write(temporary: Path) -> None:

@@ -65,10 +65,11 @@ class Reference:
         self.own, self.cut = data is None, cut
         self.data = states(seed=seed) if data is None else data
         counts = self.data.y.bincount(minlength=len(CONDITIONAL))
-        if self.data.x.shape[1] != 2 or len(counts) != len(CONDITIONAL) or counts.min() < 2:
+        distinct = [len(self.data.of_class(y).unique(dim=0)) for y in range(len(CONDITIONAL))]
+        if self.data.x.shape[1] != 2 or len(counts) != len(CONDITIONAL) or min(distinct) < 2:
             raise ValueError(
                 f"--data must be points in two dimensions with at least two of each label 0 to {len(CONDITIONAL) - 1}, "
-                f"got dimension {self.data.x.shape[1]} and {counts.tolist()} points of the labels"
+                f"got dimension {self.data.x.shape[1]} and {counts.tolist()} points of the labels, {distinct} different"
             )
         name = f"STATES{f', seed {seed}' if seed else ''}" if self.own else "the data given"
         self.name = f"{name} ({len(self.data):,} points)"

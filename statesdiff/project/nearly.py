@@ -1,22 +1,51 @@
 """What is nearly there: for a missing file of a submission, the one that was probably meant, and what to do with it."""
 
 import os
+import re
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
 MOST = 500  # names looked at in one folder
-SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".npy", ".npz", ".safetensors", ".csv", ".txt", ".py", ".ipynb")
-SUFFIXES += (".pdf", ".doc", ".docx", ".odt", ".html", ".tex", ".zip")
+ALIKE = 0.8  # share of two names that agrees, where one is taken for the other misspelt
+NOBODYS = "__MACOSX"  # a folder that macOS puts into archives
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
+# suffix: those of files that may have been meant for it
+MEANT = {
+    ".py": (".py", ".ipynb", ".txt", ""),
+    ".pdf": (".pdf", ".doc", ".docx", ".odt", ".html", ".tex", ".md", ".ipynb", ".zip", ""),
+    ".pt": (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".npy", ".npz", ".safetensors", ".csv", ".txt", ".zip", ""),
+}
+SUFFIXES = {suffix for several in MEANT.values() for suffix in several} - {""}
 
 
-def nearly(folder: Path, name: str) -> str:
-    """A sentence about the file in `folder` that was probably meant as `name`, "part/file"; "" if there is none."""
-    wanted = PurePosixPath(name)
-    for found in _files(folder):
+def nearly(folder: Path, name: str, others: tuple[str, ...] = ()) -> str:
+    """A sentence about the file in `folder` that was probably meant as `name`, "part/file"; "" if there is none.
+
+    A file that is one of the `others`, which the submission has to hold as well, is not taken for a misspelt one.
+    """
+    wanted, stems = PurePosixPath(name), {_stem(PurePosixPath(other).name) for other in others}
+    meant = [f for f in _files(folder) if f.suffix.lower() in MEANT[wanted.suffix] and str(f) not in others]
+    meant.sort(key=lambda found: (found.name != wanted.name, found.parent != wanted.parent))
+    for found in meant:
         if _stem(found.name) == _stem(wanted.name):
             return f"there is {found}: {_what_to_do(found, wanted)}"
+    for found in meant:
+        if _stem(found.name) not in stems and _alike(_stem(found.name), _stem(wanted.name)):
+            return f"there is {found}: {_what_to_do(found, wanted)}, if that is what it is"
     return ""
+
+
+def archive(folder: Path) -> str:
+    """The name of an archive in the folder, or ""."""
+    names = [entry.name for entry in _entries(folder) if entry.is_file(follow_symlinks=False)]
+    return next((name for name in names if PurePosixPath(name).suffix.lower() in ARCHIVES), "")
+
+
+def _alike(stem: str, wanted: str) -> bool:
+    same_number = re.findall(r"\d", stem) == re.findall(r"\d", wanted)
+    return same_number and SequenceMatcher(None, stem[:100], wanted).ratio() > ALIKE
 
 
 def _files(folder: Path) -> Iterator[PurePosixPath]:
@@ -36,17 +65,17 @@ def _files(folder: Path) -> Iterator[PurePosixPath]:
 def _entries(folder: Path) -> list[os.DirEntry]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(islice(entries, MOST), key=lambda entry: entry.name)
+            return sorted((e for e in islice(entries, MOST) if e.name != NOBODYS), key=lambda entry: entry.name)
     except OSError:  # what cannot be listed has nothing to offer
         return []
 
 
 def _stem(name: str) -> str:
-    """The name in lower case without any known suffixes, blanks and hyphens as underscores."""
+    """The name in lower case without known suffixes and the number of a copy, blanks and hyphens as underscores."""
     name = name.lower().replace(" ", "_").replace("-", "_")
     while (suffix := PurePosixPath(name).suffix) in SUFFIXES:
         name = name.removesuffix(suffix)
-    return name
+    return re.sub(r"_*\(\d+\)$|_copy$", "", name)  # what browsers and file managers add to a second one
 
 
 def _what_to_do(found: PurePosixPath, wanted: PurePosixPath) -> str:

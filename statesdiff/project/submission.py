@@ -10,7 +10,7 @@ from torch import Tensor
 
 from statesdiff.files.formats import kind_of
 from statesdiff.files.tensors import leaves, read_tensors
-from statesdiff.project.nearly import nearly
+from statesdiff.project.nearly import ARCHIVES, NOBODYS, archive, nearly
 
 N = 5000  # points in a sample file
 CODE = ("code/uncond_gen.py", "code/cond_gen.py", "code/data.py", "code/classifier.py")
@@ -19,10 +19,19 @@ UNCONDITIONAL = "outputs/uncond_gen_samples.pt"
 CONDITIONAL = tuple(f"outputs/cond_gen_samples_{y}.pt" for y in range(5))
 CHECKPOINTS = ("checkpoints/denoiser", "checkpoints/classifier")
 FOLDERS = ("code", "outputs", "checkpoints")
+FILES = (
+    *CODE,
+    REPORT,
+    UNCONDITIONAL,
+    *CONDITIONAL,
+    *(f"{stem}{s}" for stem in CHECKPOINTS for s in (".pt", ".safetensors")),
+)
+MOST_FOLDERS = 100  # that are searched for a submission that lies too deep
 
 MAX_TENSORS = 64 << 20  # bytes; 5,000 points take 40 kB, all 500 steps of them 20 MB
 MAX_CODE = 1 << 20
 MAX_REPORT = 50 << 20
+LARGEST = max(MAX_TENSORS, MAX_CODE, MAX_REPORT)
 FARTHEST = 100.0  # the states lie within 2 of the origin; beyond this a density is zero in any arithmetic
 
 # A link is checked for before, and refused again while opening; a pipe that was overlooked would not block.
@@ -36,19 +45,31 @@ def check_folder(folder: Path) -> None:
     except (OSError, ValueError) as error:
         raise ValueError(f"DIR: no folder {clean(str(folder))} ({_why(error)})") from error
     if not stat.S_ISDIR(mode):
-        raise ValueError(f"DIR must be a folder, {clean(str(folder))} is {_kind(mode)}")
+        unpack = " (unpack it first)" if folder.suffix.lower() in ARCHIVES else ""
+        raise ValueError(f"DIR must be a folder, {clean(str(folder))} is {_kind(mode)}{unpack}")
 
 
-def nested(folder: Path) -> str:
-    """The name of the folder inside `folder` that holds the submission one level too deep, or ""."""
+def hint(folder: Path) -> str:
+    """What seems to be wrong with the folder as a whole: it holds the submission further down, or an archive; or ""."""
     if _has_parts(folder):
         return ""
+    level = [Path()]
+    for depth in ("one folder", "two folders", "three folders"):
+        level = [path / name for path in level for name in _folders_in(folder / path)][:MOST_FOLDERS]
+        for path in level:
+            if _has_parts(folder / path):
+                return f"The files seem to lie {depth} further down, in {clean(str(path))}: grade that one."
+    packed = archive(folder)
+    return f"There is an archive, {clean(packed)}: unpack it and grade what is in it." if packed else ""
+
+
+def _folders_in(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            inside = [e.name for e in islice(entries, 100) if e.is_dir(follow_symlinks=False)]
+            inside = [e.name for e in islice(entries, MOST_FOLDERS) if e.is_dir(follow_symlinks=False)]
     except OSError:
-        return ""
-    return next((clean(name) for name in sorted(inside) if _has_parts(folder / name)), "")
+        return []
+    return sorted(name for name in inside if name != NOBODYS)
 
 
 def _has_parts(folder: Path) -> bool:
@@ -70,8 +91,8 @@ def read_file(folder: Path, name: str, limit: int) -> bytes:
         with open(os.open(path, OPEN), "rb") as file:
             return file.read(limit)
     except FileNotFoundError as error:
-        there = nearly(folder, name)
-        raise ValueError("missing" + f"; {clean(there)}" * bool(there)) from error
+        there = nearly(folder, name, FILES)
+        raise ValueError("missing" + f"; {clean(there, 400)}" * bool(there)) from error
     except OSError as error:
         raise ValueError(f"cannot be read ({_why(error)})") from error
 
@@ -102,9 +123,10 @@ def check_report(folder: Path) -> str:
 
 def read_samples(folder: Path, name: str) -> Tensor:
     """The points of a sample file, (5000, 2) float64. Raises ValueError, saying what came, for anything else."""
-    x = read_tensors(read_file(folder, name, MAX_TENSORS))
+    x = read_tensors(read_file(folder, name, MAX_TENSORS), name)
     if not isinstance(x, Tensor):
-        raise ValueError(f"must hold one tensor, got {type(x).__name__}")
+        inside = any(isinstance(value, Tensor) for value in leaves(x))
+        raise ValueError(f"must hold one tensor, got {type(x).__name__}" + ": save the tensor inside it alone" * inside)
     if tuple(x.shape) != (N, 2) or not x.is_floating_point():
         got = f"{str(x.dtype).removeprefix('torch.')} of shape {tuple(x.shape)}"
         raise ValueError(f"must hold floating-point numbers of shape ({N}, 2), got {got}{_reshape(x)}")
@@ -120,6 +142,10 @@ def _reshape(x: Tensor) -> str:
         return ": save x.T"
     if x.ndim == 2 and x.shape[1] == 2 and len(x) > N:
         return f": {len(x):,} points, hand in {N:,} of them, x[torch.randperm(len(x))[:{N}]]"
+    if x.ndim == 3 and tuple(x.shape[1:]) == (N, 2) and len(x) > 1:
+        return ": hand in the points of t = 0 alone, x[-1] if they come last"
+    if tuple(x.shape) == (N, 2):
+        return ": save x.float(), if these are the points"
     if x.numel() == 2 * N and x.is_floating_point():
         return f": save x.reshape({N}, 2), if its rows are points"
     return f": {len(x):,} points are {N - len(x):,} too few" if x.ndim == 2 and x.shape[1] == 2 else ""
@@ -134,7 +160,7 @@ def check_checkpoint(folder: Path, stem: str) -> str:
     if not os.path.lexists(folder / name) and os.path.lexists(folder / f"{stem}.safetensors"):
         name = f"{stem}.safetensors"
     content = read_file(folder, name, MAX_TENSORS)
-    weights = _weights(_read_safetensors(content) if name.endswith(".safetensors") else read_tensors(content))
+    weights = _weights(_read_safetensors(content) if name.endswith(".safetensors") else read_tensors(content, name))
     if not all(w.float().isfinite().all() for w in weights):  # eight-bit floats cannot say so themselves
         raise ValueError("has weights that are NaN or infinite")
     return f"{len(weights)} tensors, {sum(w.numel() for w in weights):,} weights"

@@ -1,5 +1,6 @@
 """Committed tables of what takes longer than a notebook may: read by `table`, made by `write`; and how to show them."""
 
+import csv
 import math
 import platform
 from pathlib import Path
@@ -50,7 +51,10 @@ def write(frame: pd.DataFrame, path: Path, made_by: str) -> Path:
     shared = ", ".join(f"{c} {networks[c].iloc[0]}" for c in same if pd.notna(networks[c].iloc[0]))
     versions = f"PyTorch {torch.__version__.split('+')[0]}, Python {platform.python_version()}"
     lines = [made_by, f"{versions}, {len(processors())} x {processors()[0]}", f"in every row: {shared}"]
-    text = "".join(f"# {line}\n" for line in lines) + frame.drop(columns=same).to_csv(index=False, float_format="%.5g")
+    rows = frame.drop(columns=same)
+    # a name with the sign of a comment in it has to be quoted
+    quoting = csv.QUOTE_NONNUMERIC if rows["data"].str.contains("#").any() else csv.QUOTE_MINIMAL
+    text = "".join(f"# {line}\n" for line in lines) + rows.to_csv(index=False, float_format="%.5g", quoting=quoting)
     return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
