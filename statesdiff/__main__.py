@@ -71,7 +71,7 @@ def _training_data(args: argparse.Namespace) -> Dataset:
     mean, deviation = data.x.mean(0), data.x.std(0)
     found = f"{args.data}: the means reach {mean.abs().max():.3g}, the deviations {deviation.min():.3g}"
     found += f" to {deviation.max():.3g}; the noise has 0 and 1, to match it add --units standard"
-    if mean.abs().max() > 5 or deviation.max() > 5 or deviation.min() < 0.05:
+    if mean.abs().max() > 20 or deviation.max() > 20 or deviation.min() < 0.02:  # beyond what the last noise covers
         raise ValueError(found)
     if mean.abs().max() > 0.5 or deviation.max() > 2 or deviation.min() < 0.5:
         warn(found)

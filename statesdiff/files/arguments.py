@@ -32,5 +32,5 @@ def output(*suffixes: str) -> Callable[[str], Path]:
 
 
 def in_unicode(path: str | os.PathLike) -> str:
-    """The path as text that UTF-8 can write: where the locale has no such letters, Python holds their bytes instead."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    """The path as a line of text in UTF-8: where the locale has no such letters, Python holds their bytes instead."""
+    return "".join(c if c.isprintable() else "?" for c in os.fsencode(path).decode("utf-8", "replace"))

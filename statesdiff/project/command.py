@@ -16,7 +16,6 @@ from statesdiff.project.example import run_programs, write_programs
 from statesdiff.project.grade import Grade, grade
 from statesdiff.project.gradescope import results, write_autograder
 from statesdiff.project.measures import PASS, Reference
-from statesdiff.project.submission import clean
 
 LONGEST = 80  # characters of a folder's name in the name of a file
 
@@ -63,7 +62,7 @@ def _write_table(args: argparse.Namespace, graded: dict[str, Grade | str]) -> pd
 
 def _write_grade(folder: Path, name: str, found: Grade | str) -> None:
     stem = in_unicode(name)
-    if stem != clean(stem, LONGEST):  # what no file should be called, or too long with a suffix
+    if stem != name or len(stem) > LONGEST:  # what no file should be called, or too long with a suffix
         known_by = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
         stem = re.sub(r"[^\w.-]+", "-", stem)[:LONGEST] + f"-{known_by}"
     _write(folder / f"{stem}.txt", str(found))

@@ -117,7 +117,7 @@ def check_report(folder: Path) -> str:
     content = read_file(folder, REPORT, MAX_REPORT)
     if b"%PDF-" not in content[:1024]:  # readers allow a little before it, such as a byte order mark
         kind = kind_of(content)
-        raise ValueError(f"is {kind}, not a PDF file" if kind else "is not a PDF file: it does not begin with %PDF-")
+        raise ValueError(f"is {kind or 'no PDF'}: it does not begin with %PDF-, export it as a PDF file")
     return f"PDF, {-(-len(content) // 1000):,} kB"
 
 

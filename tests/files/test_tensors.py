@@ -212,13 +212,12 @@ HINTS = {
     "a complex tensor": (saved(X * 1j), "save plain, dense, real tensors"),
     "a set": (saved({1, 2}), "holds more than plain tensors"),
     "bytes": (saved(b"abc"), "holds more than plain tensors"),
-    "another protocol": (saved(X, pickle_protocol=4), "holds more than plain tensors"),
     "the format before 2020": (saved(X, _use_new_zipfile_serialization=False), "PyTorch 1.6 or later"),
     "a pickle": (pickle.dumps([1, 2]), "PyTorch 1.6 or later"),
     "an .npz": (archived({"data.npy": b"\x93NUMPY"}), "it has no data.pkl"),
     "a .npy": (b"\x93NUMPY\x01\x00", "not a file written by torch.save"),
     "text": (b"0.1 0.2\n", "not a file written by torch.save"),
-    "nothing": (b"", "it is empty"),
+    "nothing": (b"", "an empty file"),
     "a dict with tuples for keys": (saved({(0, 1): X}), "neither text nor a small number but tuple"),
 }
 

@@ -75,5 +75,6 @@ def test_a_program_that_fails_is_named(short):
     folder = short[0]
     (folder / "code" / "classifier.py").write_text("raise SystemExit(3)\n")
     (folder / "code" / "uncond_gen.py").write_text("")
+    (folder / "checkpoints" / "classifier.pt").unlink()  # what is there is not made again
     with pytest.raises(ValueError, match=r"classifier\.py ended with exit status 3"):
         list(run_programs(folder))

@@ -123,7 +123,7 @@ def test_a_folder_one_level_too_deep_is_noticed(good, tmp_path, full):
 
 
 def test_an_error_that_no_reader_foresaw_costs_the_marks_of_its_file(folder, full, monkeypatch):
-    def stumble(content):
+    def stumble(*_):
         raise MemoryError
 
     monkeypatch.setattr(submission, "read_tensors", stumble)
