@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 MOST = 500  # names looked at in one folder
+MOST_FILES = 2000  # and in all
 ALIKE = 0.8  # share of two names that agrees, where one is taken for the other misspelt
 NOBODYS = "__MACOSX"  # a folder that macOS puts into archives
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
@@ -26,15 +27,21 @@ def nearly(folder: Path, name: str, others: tuple[str, ...] = ()) -> str:
     A file that is one of the `others`, which the submission has to hold as well, is not taken for a misspelt one.
     """
     wanted, stems = PurePosixPath(name), {_stem(PurePosixPath(other).name) for other in others}
-    meant = [f for f in _files(folder) if f.suffix.lower() in MEANT[wanted.suffix] and str(f) not in others]
+    meant = [
+        f
+        for f in islice(_files(folder), MOST_FILES)
+        if f.suffix.lower() in MEANT[wanted.suffix] and str(f) not in others
+    ]
     meant.sort(key=lambda found: (found.name != wanted.name, found.parent != wanted.parent))
     for found in meant:
         if _stem(found.name) == _stem(wanted.name):
             return f"there is {found}: {_what_to_do(found, wanted)}"
-    for found in meant:
-        if _stem(found.name) not in stems and _alike(_stem(found.name), _stem(wanted.name)):
-            return f"there is {found}: {_what_to_do(found, wanted)}, if that is what it is"
-    return ""
+    misspelt = [(_alike(_stem(f.name), _stem(wanted.name)), f) for f in meant if _stem(f.name) not in stems]
+    misspelt = [pair for pair in misspelt if pair[0][1] > ALIKE]
+    if not misspelt:
+        return ""
+    _, found = max(misspelt, key=lambda pair: pair[0])
+    return f"there is {found}: {_what_to_do(found, wanted)}, if that is what it is"
 
 
 def archive(folder: Path) -> str:
@@ -43,9 +50,10 @@ def archive(folder: Path) -> str:
     return next((name for name in names if PurePosixPath(name).suffix.lower() in ARCHIVES), "")
 
 
-def _alike(stem: str, wanted: str) -> bool:
+def _alike(stem: str, wanted: str) -> tuple[bool, float]:
+    """Whether two stems have the same number, and the share of their letters that agrees."""
     same_number = re.findall(r"\d", stem) == re.findall(r"\d", wanted)
-    return same_number and SequenceMatcher(None, stem[:100], wanted).ratio() > ALIKE
+    return same_number, SequenceMatcher(None, stem[:100], wanted).ratio()
 
 
 def _files(folder: Path) -> Iterator[PurePosixPath]:
@@ -84,7 +92,9 @@ def _what_to_do(found: PurePosixPath, wanted: PurePosixPath) -> str:
         return f"it must be called {wanted}" if found.name != wanted.name else f"move it to {wanted}"
     if have == ".npy":
         return f'torch.save(torch.from_numpy(numpy.load("{found}")), "{wanted}") converts it'
-    if have in (".npz", ".csv", ".txt") and want == ".pt":
+    if have in (".csv", ".txt") and want == ".pt":
+        return f'torch.save(torch.from_numpy(numpy.loadtxt("{found}", delimiter=",")), "{wanted}") converts it'
+    if have == ".npz" and want == ".pt":
         return f"load it as an array x and torch.save(torch.from_numpy(x), {str(wanted)!r})"
     if have == ".safetensors":
         return f'torch.save(safetensors.torch.load_file("{found}"), "{wanted}") converts it'
