@@ -1,6 +1,7 @@
 """The command line, `statesdiff` or `python -m statesdiff`: see `COMMANDS` for what it does."""
 
 import argparse
+import io
 import os
 import shutil
 import signal
@@ -204,8 +205,9 @@ def _write(x: Tensor, path: Path) -> None:
 
 
 def _torch_save(content: object, path: Path) -> None:
-    with open(path, "wb") as file:  # into a path, torch.save hides a full disk in an error of its own
-        torch.save(content, file)
+    buffer = io.BytesIO()  # into a file, torch.save hides a full disk in an error of its own
+    torch.save(content, buffer)
+    path.write_bytes(buffer.getbuffer())
 
 
 def _train_options(p: argparse.ArgumentParser) -> None:

@@ -46,8 +46,10 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
     os.close(handle)
     try:
         write(Path(name))
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is None:  # NumPy's: it counts what was written
+            raise OSError(f"cannot write {path} ({error}): is the disk full?") from error
         raise
     with suppress(OSError):  # some file systems have no modes
         os.chmod(name, 0o666 & ~_umask())  # last: some writers put a new, private file in place of the temporary one

@@ -30,7 +30,7 @@ def nearly(folder: Path, name: str, others: tuple[str, ...] = ()) -> str:
     meant = [
         f
         for f in islice(_files(folder), MOST_FILES)
-        if f.suffix.lower() in MEANT[wanted.suffix] and str(f) not in others
+        if f.suffix.lower() in MEANT.get(wanted.suffix, MEANT[".pt"]) and str(f) not in others
     ]
     meant.sort(key=lambda found: (found.name != wanted.name, found.parent != wanted.parent))
     for found in meant:

@@ -193,7 +193,8 @@ def test_a_file_that_is_not_there_or_is_none(tmp_path):
 # Refused by name
 
 NAMES = {
-    "data": "data must be one of moons, circles, blobs, manycircles, helix, sine, states, or the path of a .pt, .npy, .npz file; got",
+    "data": "data must be one of moons, circles, blobs, manycircles, helix, sine, states, or the path of a "
+    ".pt, .npy, .npz file; got",
     "units": "units must be one of minmax, standard; got",
     "schedule": "schedule must be one of linear, cosine, sigmoid, scaled_linear, sech, linear_matched; got",
     "network": r"network must be one of raw, raw \+ skip, fourier, sinusoidal, homework; got",
