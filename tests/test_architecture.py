@@ -19,7 +19,9 @@ def sources_under(folder: str, prefix: str = "") -> dict[str, str]:
     found = {}
     for path in (ROOT / folder).rglob("*.py"):
         parts = path.relative_to(ROOT / folder).with_suffix("").parts
-        found[".".join([*([prefix] if prefix else []), *parts]).removesuffix(".__init__")] = path.read_text()
+        found[".".join([*([prefix] if prefix else []), *parts]).removesuffix(".__init__")] = path.read_text(
+            encoding="utf-8"
+        )
     return found
 
 

@@ -198,13 +198,13 @@ def dead_links(pages: dict[str, dict], server: str, html: Path) -> Iterator[str]
 
 def expected_pages() -> list[str]:
     """Return the pages of the table of contents, the first page first."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     files = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
     return [f"{file}.html" for file in files]
 
 
 def test_book_builds(html: Path) -> None:
-    assert f"url={expected_pages()[0]}" in (html / "index.html").read_text()
+    assert f"url={expected_pages()[0]}" in (html / "index.html").read_text(encoding="utf-8")
 
 
 def test_every_page_is_whole_in_a_browser(browser: Browser, server: str, html: Path) -> None:
@@ -227,9 +227,11 @@ BROKEN = """<!doctype html><html lang="en"><title>broken</title><article>
 
 def test_a_broken_page_is_seen(browser: Browser, tmp_path: Path) -> None:
     """Each thing that the test above looks for is found where it is wrong."""
-    (tmp_path / "index.html").write_text(BROKEN)
+    (tmp_path / "index.html").write_text(BROKEN, encoding="utf-8")
     (tmp_path / "missing.html").symlink_to("absent")
-    (tmp_path / "dot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+    (tmp_path / "dot.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', encoding="utf-8"
+    )
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=tmp_path)) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         server = f"http://127.0.0.1:{httpd.server_port}/"

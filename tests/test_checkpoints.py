@@ -68,7 +68,7 @@ def test_a_loaded_model_can_be_trained(tmp_path):
 
 def test_saving_leaves_nothing_else_behind_and_replaces_what_was_there(tmp_path):
     path = tmp_path / "model.safetensors"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     save_model(path, small(), SCHEDULE)
     assert list(tmp_path.iterdir()) == [path]
     load_model(path)

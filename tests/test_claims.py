@@ -182,7 +182,7 @@ def test_under_test_what_holds_is_no_error(capsys, monkeypatch):
 
 def masked(text):
     """The text as nbval compares it."""
-    for pattern, replacement in get_sanitize_patterns(SANITIZE.read_text()):
+    for pattern, replacement in get_sanitize_patterns(SANITIZE.read_text(encoding="utf-8")):
         text = re.sub(pattern, replacement, text)
     return text
 

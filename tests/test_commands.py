@@ -536,7 +536,7 @@ def test_what_data_writes_the_grader_and_train_read(capsys, suffix):
 def test_the_grader_is_told_the_seed(capsys):
     Path("ada").mkdir()
     options = argparse.Namespace(data=None, seed=3, cut=2.5)
-    reference = command._reference(options)
+    reference = command.reference_of(options)
     assert torch.equal(reference.data.x, states(seed=3).x) and reference.name == "STATES, seed 3 (5,000 points)"
     assert main(["grade", "ada", "--seed", "-1"]) == 2 and "seed >= 0" in said(capsys)
     assert main(["grade", "ada", "--seed", "1", "--data", "x.pt"]) == 2 and "give one of them" in said(capsys)

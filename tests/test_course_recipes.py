@@ -320,7 +320,7 @@ def test_the_books_weights_are_judged_again_when_they_change(tmp_path, monkeypat
 
 
 def test_the_committed_rows_of_the_books_weights_are_those_of_the_committed_weights():
-    stored = json.loads((BENCHMARKS / "results" / "course_recipes.json").read_text())
+    stored = json.loads((BENCHMARKS / "results" / "course_recipes.json").read_text(encoding="utf-8"))
     made_now = rows.solutions(BENCHMARKS)
     for name in ("book, recipes trained here", "book, weights", "book, weights, classifier-free"):
         assert stored[name]["key"] == made_now[name].key, name
@@ -351,7 +351,7 @@ def test_a_row_that_fails_leaves_the_others(tmp_path):
     result = tmp_path / "result.json"
     with pytest.raises(RuntimeError):
         command.update({"a": rows.Row("1", made(1.0, [])), "b": rows.Row("1", fail)}, result)
-    assert list(json.loads(result.read_text())) == ["a"]
+    assert list(json.loads(result.read_text(encoding="utf-8"))) == ["a"]
 
 
 def test_curves_of_runs_that_are_elsewhere_are_kept(small, tmp_path):

@@ -54,7 +54,7 @@ def distance_to_polylines(points, rings):
 
 def test_the_outlines_are_small_and_say_where_they_come_from():
     assert OUTLINES.stat().st_size < 60_000
-    provenance = json.loads(OUTLINES.read_text())["provenance"]
+    provenance = json.loads(OUTLINES.read_text(encoding="utf-8"))["provenance"]
     assert "Census" in provenance["source"] and "cb_2016_us_state_500k" in provenance["source"]
     assert "public domain" in provenance["licence"]
     assert (Path(__file__).parents[1] / provenance["made_by"].split()[-1]).is_file()
@@ -62,7 +62,7 @@ def test_the_outlines_are_small_and_say_where_they_come_from():
 
 def test_five_states_in_the_order_of_the_labels():
     assert STATE_NAMES == ("Michigan", "Idaho", "Ohio", "Oklahoma", "Wisconsin")
-    assert set(json.loads(OUTLINES.read_text())["outlines"]) == set(STATE_NAMES)
+    assert set(json.loads(OUTLINES.read_text(encoding="utf-8"))["outlines"]) == set(STATE_NAMES)
     assert [len(rings) for rings in outlines()] == [2, 1, 1, 1, 1]  # Michigan has two peninsulas
 
 

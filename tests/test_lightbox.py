@@ -33,7 +33,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         shutil.copy(STATIC / file, folder)
     Image.new("L", (2600, 600), 200).save(folder / "wide.png")
     Image.new("L", (300, 200), 200).save(folder / "small.png")
-    (folder / "index.html").write_text(PAGE)
+    (folder / "index.html").write_text(PAGE, encoding="utf-8")
     return Path(folder / "index.html").as_uri()
 
 

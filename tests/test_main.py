@@ -263,7 +263,7 @@ def submission(tmp_path):
     """A folder with little in it: one program and one file of samples."""
     (tmp_path / "ada" / "code").mkdir(parents=True)
     (tmp_path / "ada" / "outputs").mkdir()
-    (tmp_path / "ada" / "code" / "data.py").write_text("x = 1\n")
+    (tmp_path / "ada" / "code" / "data.py").write_text("x = 1\n", encoding="utf-8")
     torch.save(states(5000, seed=3).of_class(4), tmp_path / "ada" / "outputs" / "cond_gen_samples_4.pt")
     return tmp_path / "ada"
 
@@ -316,7 +316,9 @@ def test_submission_writes_the_programs_and_runs_them(tmp_path, capsys, monkeypa
     real, short = sorted(path.name for path in example.PROGRAMS.glob("*.py")), tmp_path / "short"
     short.mkdir()
     for name in real:  # the real ones train for minutes
-        (short / name).write_text("from pathlib import Path\nPath(__file__).with_suffix('.ran').touch()\n")
+        (short / name).write_text(
+            "from pathlib import Path\nPath(__file__).with_suffix('.ran').touch()\n", encoding="utf-8"
+        )
     monkeypatch.setattr(example, "PROGRAMS", short)
     folder = tmp_path / "mine"
     assert main(["submission", str(folder)]) == 0
@@ -389,7 +391,7 @@ def test_a_bad_checkpoint_ends_in_one_line(tmp_path, capsys, content, words):
 def test_a_grade_that_cannot_be_given_ends_in_one_line(tmp_path, capsys, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     np.save(tmp_path / "unlabelled.npy", np.eye(2))
     assert main(["grade", *arguments]) == 2
     assert words in one_line(capsys)
@@ -438,7 +440,7 @@ def read(path):
 def test_ablate_runs_a_study_quickly_and_writes_its_table(study, capsys):
     assert main(["ablate", "tiny"]) == 0
     assert capsys.readouterr().out.strip() == "tiny.csv"
-    rows, comment = read("tiny.csv"), (study / "tiny.csv").read_text().splitlines()[0]
+    rows, comment = read("tiny.csv"), (study / "tiny.csv").read_text(encoding="utf-8").splitlines()[0]
     trained = rows[rows.network == "raw"]
     assert list(trained[["data", "T", "seed"]].itertuples(index=False, name=None)) == [
         (data, T, seed) for data in ("moons", "circles") for T in (4, 3) for seed in (0, 1)
@@ -455,7 +457,7 @@ def test_ablate_in_full_with_every_option(study):
     assert main(["ablate", "tiny", *options]) == 0
     rows = read("table.csv")
     assert (rows.steps.dropna() == 60).all() and len(rows) == 12 + 6 and set(rows.seed) == {0, 1, 2}
-    assert (study / "table.csv").read_text().startswith("# statesdiff ablate tiny --full --seeds 3: ")
+    assert (study / "table.csv").read_text(encoding="utf-8").startswith("# statesdiff ablate tiny --full --seeds 3: ")
     assert len(list((study / "kept").glob("*.json"))) == 12 and not (study / "ablations").exists()
 
 
@@ -478,7 +480,9 @@ def test_ablate_goes_on_where_it_was(study):
     assert main(["ablate", "tiny", "--workers", "1"]) == 0
     after = written(study)
     assert {path for path in after if after[path] != before[path]} == set(lost) and after.keys() == before.keys()
-    assert (study / "tiny.csv").read_text().splitlines()[0].endswith(" s, 2 networks trained")  # not the time of all
+    assert (
+        (study / "tiny.csv").read_text(encoding="utf-8").splitlines()[0].endswith(" s, 2 networks trained")
+    )  # not the time of all
     pd.testing.assert_frame_equal(read("tiny.csv"), first, rtol=1e-3, atol=1e-3)
 
 
@@ -505,7 +509,7 @@ def test_ablate_takes_points_of_ones_own_in_place_of_the_study_s(study, D):
     assert main(["ablate", "tiny", "--data", "own.npy", "--seeds", "1"]) == 0
     rows = read("tiny.csv")
     assert list(rows["T"].dropna()) == [4, 3] and set(rows.data) == {"own.npy"} and len(rows) == 3
-    assert "--data own.npy --seeds 1" in (study / "tiny.csv").read_text()
+    assert "--data own.npy --seeds 1" in (study / "tiny.csv").read_text(encoding="utf-8")
 
 
 def test_ablate_takes_a_toy_set_or_states(study):
@@ -527,7 +531,7 @@ def test_ablate_takes_a_toy_set_or_states(study):
 def test_ablate_refuses_other_data_in_one_line(study, capsys, data, words):
     np.save("few.npy", np.random.default_rng(0).normal(size=(30, 2)))
     np.save("line.npy", np.zeros(3000))
-    (study / "words.npy").write_text("no array")
+    (study / "words.npy").write_text("no array", encoding="utf-8")
     assert main(["ablate", "tiny", "--data", data]) == 2
     assert words in one_line(capsys)
     assert not (study / "ablations").exists() and not (study / "tiny.csv").exists()
@@ -542,7 +546,7 @@ def test_points_without_labels_cannot_be_guided(study, capsys):
 def test_a_damaged_file_of_an_ablation_is_named(study, capsys):
     assert main(["ablate", "tiny", "--seeds", "1"]) == 0
     path = next((study / "ablations").glob("*.json"))
-    path.write_text("{")
+    path.write_text("{", encoding="utf-8")
     capsys.readouterr()
     assert main(["ablate", "tiny", "--seeds", "1"]) == 2
     assert f"{path.name} is not a finished run" in one_line(capsys)

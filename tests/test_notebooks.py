@@ -61,7 +61,7 @@ def notebook(path: Path) -> NotebookNode:
 
 
 def test_the_table_of_contents_lists_every_notebook() -> None:
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     files = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
     assert [f for f in files if f.startswith("notebooks/")] == [f"notebooks/{path.stem}" for path in NOTEBOOKS]
     assert NOTEBOOKS
@@ -274,7 +274,7 @@ def test_nbval_compares_cells_holds_to_claims_and_moves_sliders_in_one_run(folde
     assert "RuntimeError: <lambda>: slider t at 0: ZeroDivisionError: division by zero" in report
     assert "BrokenClaim: ✗ 0.25  (0.3 to 0.4)  it is so" in report
     assert "AssertionError: this notebook has no slider" in report and "Cell outputs differ" in report
-    assert (folder / "calls").read_text().split() == ["2", "0", "2", "4"]  # shown, then moved
+    assert (folder / "calls").read_text(encoding="utf-8").split() == ["2", "0", "2", "4"]  # shown, then moved
 
 
 def test_the_sliders_of_every_chapter_are_moved() -> None:

@@ -14,7 +14,7 @@ each_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path
 
 def imported(path: Path) -> Iterator[str]:
     """Yield the modules that a module imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             yield node.module or ""
         elif isinstance(node, ast.Import):

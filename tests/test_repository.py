@@ -69,11 +69,11 @@ def test_a_rewrite_touches_nothing_but_the_address(copy: Path) -> None:
 def test_check_names_the_file_that_disagrees(copy: Path, capsys: pytest.CaptureFixture) -> None:
     page = copy / "book" / "stray.md"
     page.parent.mkdir(exist_ok=True)
-    page.write_text("git clone https://github.com/someone/else.git\n")
+    page.write_text("git clone https://github.com/someone/else.git\n", encoding="utf-8")
     assert set_repository.main(["--check"], root=copy) == 1
     assert capsys.readouterr().out == "differs: book/stray.md\n"
     assert set_repository.main([], root=copy) == 0
-    assert page.read_text() == f"git clone https://github.com/{set_repository.configured(ROOT)}.git\n"
+    assert page.read_text(encoding="utf-8") == f"git clone https://github.com/{set_repository.configured(ROOT)}.git\n"
 
 
 LINES = {

@@ -30,7 +30,7 @@ def a_notebook(folder: Path) -> Path:
         "kernelspec": {"name": "other", "display_name": "Mine"},
         "language_info": {"version": "3.9", "name": "python"},
     }
-    (folder / "beside.txt").write_text("found beside the notebook")
+    (folder / "beside.txt").write_text("found beside the notebook", encoding="utf-8")
     file = folder / "a.ipynb"
     nbformat.write(new_notebook(cells=cells, metadata=metadata), file)
     return file

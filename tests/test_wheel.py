@@ -43,7 +43,7 @@ def scripts(tmp_path_factory):
     run(*pip, "--python", scripts / "python", "install", "--no-deps", "--no-index", "--no-compile", wheel)
     site = run(scripts / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
     # a path in a .pth file brings the packages that lie there, and not what their own .pth files, like ours, point to
-    (Path(site) / "here.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (Path(site) / "here.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     return scripts
 
 

@@ -141,7 +141,7 @@ def test_the_script_finds_its_own_div():
 
 
 def test_the_page_asks_no_other_host():
-    text = page() + PLAYER.read_text()
+    text = page() + PLAYER.read_text(encoding="utf-8")
     assert not re.search(r"https?:|//[a-z0-9-]+\.[a-z]|@import|url\(", text)
     assert re.findall(r'src="([^"]{0,22})', text) == ["data:image/png;base64,"]
 
@@ -183,13 +183,13 @@ needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is no
 
 def node(source, tmp_path, *options):
     path = tmp_path / "script.mjs"
-    path.write_text(source)
+    path.write_text(source, encoding="utf-8")
     return subprocess.run(["node", *options, str(path)], capture_output=True, text=True, timeout=60)
 
 
 @needs_node
 def test_the_script_is_well_formed(tmp_path):
-    done = node(PLAYER.read_text(), tmp_path, "--check")
+    done = node(PLAYER.read_text(encoding="utf-8"), tmp_path, "--check")
     assert done.returncode == 0, done.stderr
     text = page(labels=["</script>", "<!--", '"quoted"'])
     inner = text[text.index("<script>") + len("<script>") : text.rindex("</script>")]

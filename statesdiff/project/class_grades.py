@@ -75,8 +75,13 @@ def _start(reference: Reference) -> None:
 
 
 def _grade(folder: Path) -> Grade | str:
+    return grade_or_why(folder, _reference)
+
+
+def grade_or_why(folder: Path, reference: Reference) -> Grade | str:
+    """The grade of a submission, or why there is none."""
     try:
-        return grade(folder, _reference)
+        return grade(folder, reference)
     except Exception as error:  # whatever a stranger's folder holds, the others are graded
         return f"cannot be graded ({type(error).__name__}: {clean(str(error))})"
 

@@ -24,7 +24,7 @@ def grade_one(args: argparse.Namespace) -> None:
     """Grade a submission of the course project and print what was found, as a table or as JSON."""
     if args.json not in (None, "-"):
         check_output(args.json)
-    result = grade(args.folder, _reference(args))
+    result = grade(args.folder, reference_of(args))
     if args.json == "-":
         print(result.to_json())
     if args.json not in (None, "-"):
@@ -37,7 +37,7 @@ def grade_one(args: argparse.Namespace) -> None:
 
 def grade_class(args: argparse.Namespace) -> None:
     """Grade every folder in a folder, in parallel, and write one table of all."""
-    names, reference, graded = submissions(args.folder), _reference(args), {}
+    names, reference, graded = submissions(args.folder), reference_of(args), {}
     if args.grades is not None:
         args.grades.mkdir(exist_ok=True)
         check_output(args.grades / "grade.json")
@@ -83,11 +83,12 @@ def submission(args: argparse.Namespace) -> None:
 
 def gradescope_zip(args: argparse.Namespace) -> None:
     """Write the archive that Gradescope asks for as an autograder."""
-    _reference(args)  # whether it can be used is found out here, not by the students
+    reference_of(args)  # whether it can be used is found out here, not by the students
     print(write_autograder(args.out, args.package, args.data, args.seed, args.cut))
 
 
-def _reference(args: argparse.Namespace) -> Reference:
+def reference_of(args: argparse.Namespace) -> Reference:
+    """What the options say that samples are held against, its floors worked out."""
     if args.data is not None and args.seed is not None:
         raise ValueError("--data and --seed both say which points the students had: give one of them")
     reference = Reference(None if args.data is None else load_states(args.data), seed=args.seed or 0, cut=args.cut)

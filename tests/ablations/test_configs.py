@@ -185,7 +185,7 @@ def test_a_file_that_cannot_be_used_is_refused(own, x, message):
 def test_a_file_that_is_not_there_or_is_none(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no data file at .*missing\.npy"):
         Config(data=str(tmp_path / "missing.npy"))
-    (tmp_path / "words.npy").write_text("no array")
+    (tmp_path / "words.npy").write_text("no array", encoding="utf-8")
     with pytest.raises(ValueError, match=r"words\.npy: not a plain NumPy array"):
         Config(data=str(tmp_path / "words.npy"))
 

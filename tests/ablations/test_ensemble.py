@@ -376,7 +376,7 @@ def peak_of(jobs, path):
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         run(*jobs)
     profile.export_chrome_trace(str(path))
-    events = [e for e in json.loads(path.read_text())["traceEvents"] if e["name"] == "[memory]"]
+    events = [e for e in json.loads(path.read_text(encoding="utf-8"))["traceEvents"] if e["name"] == "[memory]"]
     held = most = 0
     for event in sorted(events, key=lambda e: e["ts"]):
         held += event["args"]["Bytes"]

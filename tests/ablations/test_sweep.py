@@ -193,7 +193,7 @@ def test_a_second_call_trains_only_what_is_missing(quick, tmp_path):
     assert trained(again) == 1 and {path for path, when in written(folder).items() if before[path] != when} == {lost}
     before = written(folder)
     more = table(FOUR, 3, folder=folder)
-    new = [json.loads(path.read_text())["seed"] for path in written(folder).keys() - before.keys()]
+    new = [json.loads(path.read_text(encoding="utf-8"))["seed"] for path in written(folder).keys() - before.keys()]
     assert trained(more) == 4 and new == [2, 2, 2, 2] and before.items() <= written(folder).items()
     assert {p.suffix for p in folder.iterdir()} == {".json"}  # and nothing half written
 
@@ -247,7 +247,7 @@ DAMAGE = {
 def test_a_damaged_file_is_named(quick, tmp_path, damage):
     table(seeds=1, folder=tmp_path)
     (path,) = files(tmp_path)
-    path.write_bytes(damage(path.read_text()).encode(errors="surrogateescape"))
+    path.write_bytes(damage(path.read_text(encoding="utf-8")).encode(errors="surrogateescape"))
     with pytest.raises(ValueError, match=f"{path.name} is not a finished run .*: remove it to train it again"):
         table([ONE, ENDLESS], 1, folder=tmp_path)
     assert files(tmp_path) == [path]
@@ -256,7 +256,7 @@ def test_a_damaged_file_is_named(quick, tmp_path, damage):
 
 
 def test_a_folder_that_cannot_be_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(OSError):
         table([ENDLESS], folder=tmp_path / "file")
 

@@ -80,7 +80,7 @@ def test_a_folder_is_no_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["states.csv", "states.pkl", "states", "states.PT"])
 def test_another_suffix_is_refused_and_the_three_are_named(tmp_path, name):
-    (tmp_path / name).write_text("x,y\n1,2\n")
+    (tmp_path / name).write_text("x,y\n1,2\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"give a \.pt, \.npy or \.npz file"):
         read(tmp_path / name)
 
@@ -221,7 +221,7 @@ def test_an_array_of_no_numbers(tmp_path, array):
 )
 def test_a_text_file_with_the_wrong_name(tmp_path, suffix, text):
     path = tmp_path / f"states{suffix}"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match="refused to read it"):
         read(path)
 

@@ -10,7 +10,7 @@ import torch
 from statesdiff import __main__ as cli
 from statesdiff.data import states
 from statesdiff.project import class_grades, command
-from statesdiff.project.class_grades import grade_all, shared_files, submissions, table
+from statesdiff.project.class_grades import grade_all, grade_or_why, shared_files, submissions, table
 from statesdiff.project.grade import grade
 from statesdiff.project.measures import Reference
 from statesdiff.project.submission import CODE, CONDITIONAL
@@ -50,8 +50,7 @@ def at_once(monkeypatch):
     """Graded in this process, one after the other: starting others takes seconds."""
 
     def here(folder, names, reference, workers):
-        monkeypatch.setattr(class_grades, "_reference", reference)
-        yield from ((name, class_grades._grade(folder / name)) for name in names)
+        yield from ((name, grade_or_why(folder / name, reference)) for name in names)
 
     monkeypatch.setattr(class_grades, "_graded", here)
 
@@ -147,7 +146,7 @@ def run(school, *options):
 @pytest.fixture
 def here(tmp_path, monkeypatch, reference, at_once):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "_reference", lambda args: reference)
+    monkeypatch.setattr(command, "reference_of", lambda args: reference)
     return tmp_path
 
 

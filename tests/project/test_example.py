@@ -20,7 +20,7 @@ def test_the_programs_are_those_that_the_project_asks_for(tmp_path):
 
 
 def test_nothing_is_written_over(tmp_path):
-    (tmp_path / "work.txt").write_text("mine")
+    (tmp_path / "work.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(ValueError, match="DIR must be a new or an empty folder, there is something in"):
         write_programs(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["work.txt"]
@@ -73,8 +73,8 @@ def test_the_report_has_three_pages(short):
 
 def test_a_program_that_fails_is_named(short):
     folder = short[0]
-    (folder / "code" / "classifier.py").write_text("raise SystemExit(3)\n")
-    (folder / "code" / "uncond_gen.py").write_text("")
+    (folder / "code" / "classifier.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
+    (folder / "code" / "uncond_gen.py").write_text("", encoding="utf-8")
     (folder / "checkpoints" / "classifier.pt").unlink()  # what is there is not made again
     with pytest.raises(ValueError, match=r"classifier\.py ended with exit status 3"):
         list(run_programs(folder))

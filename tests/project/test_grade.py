@@ -17,7 +17,7 @@ from statesdiff.project.measures import Reference
 from statesdiff.project.submission import CHECKPOINTS, CODE, CONDITIONAL, REPORT, UNCONDITIONAL
 from tests.project.broken_folders import BROKEN
 from tests.project.good_folder import X
-from tests.project.pages import INSTRUCTORS, PROJECT, rows
+from tests.project.pages import PROJECT, rows
 
 
 def test_a_good_submission_gets_every_automatic_mark(good_grade):
@@ -154,16 +154,3 @@ def test_the_page_of_the_project_agrees_with_the_grader(good_grade):
     [floors] = rows(page, "| | all | Michigan |")
     assert floors[1:] == [f"{m.floor:.3f}" for m in good_grade.samples]
     assert f"NLL below {measures.PASS}" in page and f"stays below {measures.CLEAN}" in page
-
-
-def test_the_table_of_a_class_is_made_by_the_program_on_the_page(good_grade, tmp_path, monkeypatch):
-    page = INSTRUCTORS.read_text(encoding="utf-8")
-    [program] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "grades").mkdir()
-    for name in ("ada", "bob"):
-        (tmp_path / "grades" / f"{name}.json").write_text(good_grade.to_json(), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    exec(compile(program, "page", "exec"), {})
-    assert (
-        tmp_path / "grades.csv"
-    ).read_text() == "folder,got,possible,open,warnings\nada,85,85,15,0\nbob,85,85,15,0\n"

@@ -29,7 +29,9 @@ def test_names_are_stripped_of_what_a_terminal_would_obey(good, tmp_path, full):
     graded.to_json().encode()
 
 
-@pytest.mark.parametrize("make", [lambda p: None, lambda p: p.write_text(""), lambda p: p.symlink_to("/"), os.mkfifo])
+@pytest.mark.parametrize(
+    "make", [lambda p: None, lambda p: p.write_text("", encoding="utf-8"), lambda p: p.symlink_to("/"), os.mkfifo]
+)
 def test_what_is_no_folder_is_refused(make, tmp_path):
     make(tmp_path / "submission")
     for check in (check_folder, grade):
