@@ -31,7 +31,7 @@ from statesdiff.schedule import NoiseSchedule
 CLASSIFIER = RECIPES["classifier"].kind
 DENOISERS = tuple({recipe.kind for recipe in RECIPES.values()} - {CLASSIFIER})
 BOOK = "STATES"  # the name of the book's data in a checkpoint
-CHUNK = 50_000  # samples drawn at once: this bounds the memory
+CHUNK = 20_000  # samples drawn at once: this bounds the memory
 TOO_FAR = 100.0  # samples beyond this are no points of data with variance 1
 DOUBT = "is the guidance too strong, or the training too short?"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +18,7 @@ from statesdiff.project.grade import Grade, grade
 from statesdiff.project.measures import Reference
 from statesdiff.project.submission import FILES, LARGEST, NOBODYS, clean, read_file
 
+NAMED = 10  # others who share a file
 _reference: Reference | None = None  # of a worker
 
 
@@ -55,6 +56,7 @@ def _graded(
     folder: Path, names: list[str], reference: Reference, workers: int
 ) -> Iterator[tuple[str, Grade | str | None]]:
     """Each name with its grade, or with None where its process did not live to give one."""
+    before = set(active_children())
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start, initargs=(reference,))
     try:
         running = {pool.submit(_grade, folder / name): name for name in names}
@@ -63,6 +65,10 @@ def _graded(
                 yield running[future], future.result()
             except BrokenProcessPool:
                 yield running[future], None
+    except BaseException:
+        for child in set(active_children()) - before:  # a grade takes seconds, and nobody waits for it
+            child.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -115,8 +121,10 @@ def shared_files(folder: Path, names: list[str]) -> dict[str, list[str]]:
                 owners.setdefault(hashlib.sha256(content).hexdigest(), []).append((name, file))
     found: dict[str, list[str]] = {}
     for holders in owners.values():
-        for name, file in holders:
-            others = [clean(o) + f" ({other})" * (other != file) for o, other in holders if o != name]
-            if others:
-                found.setdefault(name, []).append(f"{file} with {', '.join(others)}")
+        for name, file in holders if len({name for name, _ in holders}) > 1 else []:
+            under = {o: other for o, other in holders if o != name}  # one of its names, the same if there is one
+            under |= {o: other for o, other in holders if o != name and other == file}
+            others = [clean(o) + f" ({other})" * (other != file) for o, other in under.items()]
+            more = f" and {len(others) - NAMED} more" * (len(others) > NAMED)
+            found.setdefault(name, []).append(f"{file} with {', '.join(others[:NAMED])}{more}")
     return found

@@ -81,8 +81,18 @@ def test_files_are_shared_under_any_name_but_not_with_oneself(tmp_path):
     (b / CONDITIONAL[1]).write_bytes((a / CONDITIONAL[4]).read_bytes())
     (b / CONDITIONAL[2]).write_bytes((a / CONDITIONAL[4]).read_bytes())
     found = shared_files(tmp_path, ["a", "b"])
-    assert found["a"] == [f"{CONDITIONAL[4]} with b ({CONDITIONAL[1]}), b ({CONDITIONAL[2]})"]
+    assert found["a"] == [f"{CONDITIONAL[4]} with b ({CONDITIONAL[2]})"]
     assert found["b"] == [f"{name} with a ({CONDITIONAL[4]})" for name in CONDITIONAL[1:3]]
+
+
+def test_a_file_that_many_share_is_named_under_its_own_name(tmp_path):
+    for k in range(13):
+        folder = student(tmp_path / f"s{k:02}")
+        (folder / CODE[0]).write_bytes((folder / CODE[2]).read_bytes())
+    found = shared_files(tmp_path, sorted(path.name for path in tmp_path.iterdir()))["s00"]
+    assert found == [
+        f"{file} with {', '.join(f's{k:02}' for k in range(1, 11))} and 2 more" for file in (CODE[0], CODE[2])
+    ]
 
 
 def test_an_error_in_one_folder_stops_nothing(school, reference, at_once, monkeypatch):
