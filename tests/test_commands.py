@@ -466,7 +466,8 @@ def test_an_interrupted_submission_ends_its_program(programs, capsys):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much a program took, and not its parent")
 def test_a_million_points_take_less_than_a_gibibyte():
     code = (
-        "from pathlib import Path; from statesdiff.__main__ import main; main(['sample', '--n', '1e6', '--steps', '1']);"
+        "from pathlib import Path; from statesdiff.__main__ import main;"
+        "main(['sample', '--n', '1e6', '--steps', '1']);"
         "print(Path('/proc/self/status').read_text(encoding='utf-8').split('VmHWM:')[1].split()[0])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
