@@ -1,3 +1,3 @@
 """Helper package of the statesdiff book: diffusion models, taught by making five US states appear out of noise."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
