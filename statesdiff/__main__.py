@@ -1,16 +1,10 @@
 """The command line, `statesdiff` or `python -m statesdiff`: see `COMMANDS` for what it does."""
 
 import argparse
-import io
-import os
-import shutil
-import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
@@ -20,7 +14,8 @@ from statesdiff.ablations import command as ablations
 from statesdiff.checkpoints import book_classifier, book_denoiser, load_model, save_model, trained_on
 from statesdiff.data import UNITS, Dataset, load_states, states
 from statesdiff.files.arguments import count, in_unicode, output
-from statesdiff.files.atomic import write_atomically
+from statesdiff.files.ending import status_of, warn
+from statesdiff.files.points import check_room, write_points
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
 from statesdiff.project import command as project
 from statesdiff.recipes import RECIPES, train_recipe
@@ -86,20 +81,14 @@ def sample(args: argparse.Namespace) -> None:
     predictor = _guided(model, schedule, args, about)
     if args.eta and args.steps is None:
         raise ValueError("--eta is for the steps that --steps asks for; without it, every step has fresh noise")
-    _check_room(args.out, 4 * args.n * model.D)
+    check_room(args.out, 4 * args.n * model.D)
     x_0, farthest = torch.empty(args.n, model.D), 0.0
     for part, drawn in zip(x_0.split(CHUNK), _draws(predictor, schedule, model.D, args), strict=True):
         farthest = max(farthest, float(drawn.abs().max()))
         part.copy_(_in_units_of_the_data(drawn, about))
     if farthest > TOO_FAR:
         warn(f"samples lie as far out as {farthest:.3g}: {DOUBT}")
-    print(write_atomically(args.out, lambda temporary: _write(x_0, temporary)))
-
-
-def _check_room(path: Path, n_bytes: int) -> None:
-    free = shutil.disk_usage(path.parent).free
-    if n_bytes > free:
-        raise ValueError(f"the samples take {n_bytes / 1e9:,.1f} GB, and {path.parent} has {free / 1e9:,.1f} left")
+    print(write_points(args.out, x_0))
 
 
 def _in_units_of_the_data(x: Tensor, about: dict) -> Tensor:
@@ -182,32 +171,7 @@ def _check_label(label: int, n_classes: int) -> None:
 def data(args: argparse.Namespace) -> None:
     """Write points of STATES: the book's own, or another draw from the same distribution."""
     drawn = states(args.n, args.seed)
-
-    def write(path: Path) -> None:
-        if path.suffix == ".pt":
-            _torch_save({"data": drawn.x, "labels": drawn.y}, path)
-        else:
-            np.savez(path, data=drawn.x.numpy(), labels=drawn.y.numpy())
-
-    print(write_atomically(args.out, write))
-
-
-def warn(message: str) -> None:
-    """One line on stderr; the work goes on."""
-    print(f"statesdiff: warning: {message}", file=sys.stderr)
-
-
-def _write(x: Tensor, path: Path) -> None:
-    if path.suffix == ".pt":
-        _torch_save(x, path)
-    else:
-        np.save(path, x.numpy())
-
-
-def _torch_save(content: object, path: Path) -> None:
-    buffer = io.BytesIO()  # into a file, torch.save hides a full disk in an error of its own
-    torch.save(content, buffer)
-    path.write_bytes(buffer.getbuffer())
+    print(write_points(args.out, drawn.x, drawn.y))
 
 
 def _train_options(p: argparse.ArgumentParser) -> None:
@@ -265,54 +229,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a student's name may have letters that the terminal has not
-    try:
-        with _ended_as_if_interrupted():
-            args.run(args)
-            sys.stdout.flush()  # a full disk shows only here
-    except KeyboardInterrupt as interrupt:
-        return _end(f"interrupted{': ' * bool(interrupt.args)}{' '.join(interrupt.args)}", 130)
-    except MemoryError:
-        return _end("error: not enough memory")
-    except (ValueError, OSError, FloatingPointError) as error:
-        _forget_output()
-        return _end(f"error: {error}") if not isinstance(error, BrokenPipeError) else 2  # whoever reads has had enough
-    except RuntimeError as error:
-        if "CPUAllocator" not in str(error):  # torch's own MemoryError
-            raise
-        return _end("error: not enough memory")
-    return 0
-
-
-def _end(message: str, status: int = 2) -> int:
-    print(f"statesdiff: {message}", file=sys.stderr)
-    return status
-
-
-def _forget_output() -> None:
-    """What stdout could not take is dropped, so that Python does not try again, and complain, when it ends."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-@contextmanager
-def _ended_as_if_interrupted() -> Iterator[None]:
-    """Inside, a request to end, SIGTERM, is an interrupt: nothing is left half done."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # only the first thread may ask
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return status_of(lambda: args.run(args))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
-"""Reading other people's files of points, `.pt`, `.npy` or `.npz`; nothing in them is unpickled."""
+"""Files of points, `.pt`, `.npy` or `.npz`: written, and read from other people; nothing in them is unpickled."""
 
+import io
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from statesdiff.files.atomic import write_atomically
 from statesdiff.files.formats import kind_of
 from statesdiff.files.tensors import read_tensors
 
@@ -101,3 +104,30 @@ def _check_data(path: Path, x: Tensor) -> None:
         raise ValueError(f"{path}: data has {(~x.float().isfinite()).sum()} values that are NaN or infinite")
     if x.float().abs().max() > FARTHEST:
         raise ValueError(f"{path}: data has values up to {x.abs().max():.3g}, too large for arithmetic in 32 bits")
+
+
+def check_room(path: str | os.PathLike, n_bytes: int) -> None:
+    """Refuse, by a ValueError, a file that is larger than what the disk has left."""
+    folder = Path(path).parent
+    free = shutil.disk_usage(folder).free
+    if n_bytes > free:
+        raise ValueError(f"the samples take {n_bytes / 1e9:,.1f} GB, and {folder} has {free / 1e9:,.1f} left")
+
+
+def write_points(path: str | os.PathLike, x: Tensor, y: Tensor | None = None) -> Path:
+    """Write points x (N, D), and labels y (N,) if there are any, so that `read_points` reads them; atomically.
+
+    Labels need a `.pt` or a `.npz`, with the keys "data" and "labels"; points alone a `.pt` or a `.npy`.
+    """
+
+    def write(temporary: Path) -> None:
+        if temporary.suffix == ".pt":
+            buffer = io.BytesIO()  # into a file, torch.save hides a full disk in an error of its own
+            torch.save(x if y is None else {"data": x, "labels": y}, buffer)
+            temporary.write_bytes(buffer.getbuffer())
+        elif y is None:
+            np.save(temporary, x.numpy())
+        else:
+            np.savez(temporary, data=x.numpy(), labels=y.numpy())
+
+    return write_atomically(path, write)
