@@ -26,9 +26,7 @@ class NoiseSchedule:
     def __post_init__(self) -> None:
         beta = torch.as_tensor(self.beta, dtype=torch.float64)
         if beta.ndim != 1 or len(beta) < 2 or beta[0] != 0:
-            raise ValueError(
-                f"beta must have shape (T + 1,) with T >= 1 and beta[0] = 0, got shape {tuple(beta.shape)}"
-            )
+            raise ValueError(f"beta must have shape (T + 1,), T >= 1, and beta[0] = 0, got {tuple(beta.shape)}")
         inside = (beta[1:] > 0) & (beta[1:] < 1)
         if not inside.all():
             t = int((~inside).nonzero()[0]) + 1
@@ -213,9 +211,7 @@ def per_sample(values: Tensor, t: int | Tensor, x: Tensor) -> Tensor:
     if t.numel() and not 0 <= t.min() <= t.max() < len(values):
         raise ValueError(f"t must lie in 0..{len(values) - 1}, got {int(t.min())}..{int(t.max())}")
     if t.ndim > 1 or (t.ndim == 1 and len(t) != len(x)):
-        raise ValueError(
-            f"t must be a scalar or have one entry for each of the {len(x)} rows of x, got {tuple(t.shape)}"
-        )
+        raise ValueError(f"t must be a scalar or have one entry for each of the {len(x)} rows, got {tuple(t.shape)}")
     picked = values[t.long()].to(x)
     return picked if t.ndim == 0 else picked.reshape(-1, *[1] * (x.ndim - 1))
 
