@@ -528,14 +528,14 @@ def test_what_data_writes_the_grader_and_train_read(capsys, suffix):
     assert main(["data", "--seed", "3", "--n", "20", "--out", f"x{suffix}"]) == 0
     assert main(["train", "--recipe", "classifier", "--data", f"x{suffix}", "--steps", "1"]) == 0
     Path("ada").mkdir()
-    assert main(["grade", "ada", "--data", f"x{suffix}", "--cut", "1.5", "--json", "-"]) == 0
+    assert main(["grade", "ada", "--data", f"x{suffix}", "--cut", "1.5", "--clean", "1.25", "--json", "-"]) == 0
     found = json.loads(capsys.readouterr().out.split("\n", 2)[2])
-    assert found["cut"] == 1.5 and found["data"] == "the data given (100 points)"
+    assert (found["cut"], found["clean"]) == (1.5, 1.25) and found["data"] == "the data given (100 points)"
 
 
 def test_the_grader_is_told_the_seed(capsys):
     Path("ada").mkdir()
-    options = argparse.Namespace(data=None, seed=3, cut=2.5)
+    options = argparse.Namespace(data=None, seed=3, cut=2.5, clean=2.3)
     reference = command.reference_of(options)
     assert torch.equal(reference.data.x, states(seed=3).x) and reference.name == "STATES, seed 3 (5,000 points)"
     assert main(["grade", "ada", "--seed", "-1"]) == 2 and "seed >= 0" in said(capsys)

@@ -15,7 +15,7 @@ from statesdiff.project.class_grades import grade_all, submissions, table
 from statesdiff.project.example import run_programs, write_programs
 from statesdiff.project.grade import Grade, grade
 from statesdiff.project.gradescope import results, write_autograder
-from statesdiff.project.measures import PASS, Reference
+from statesdiff.project.measures import CLEAN, PASS, Reference
 
 LONGEST = 80  # characters of a folder's name in the name of a file
 
@@ -84,19 +84,26 @@ def submission(args: argparse.Namespace) -> None:
 def gradescope_zip(args: argparse.Namespace) -> None:
     """Write the archive that Gradescope asks for as an autograder."""
     reference_of(args)  # whether it can be used is found out here, not by the students
-    print(write_autograder(args.out, args.package, args.data, args.seed, args.cut))
+    print(write_autograder(args.out, args.package, args.data, _options(args)))
 
 
 def reference_of(args: argparse.Namespace) -> Reference:
     """What the options say that samples are held against, its floors worked out."""
     if args.data is not None and args.seed is not None:
         raise ValueError("--data and --seed both say which points the students had: give one of them")
-    reference = Reference(None if args.data is None else load_states(args.data), seed=args.seed or 0, cut=args.cut)
+    data = None if args.data is None else load_states(args.data)
+    reference = Reference(data, seed=args.seed or 0, cut=args.cut, clean=args.clean)
     try:
         _ = reference.floors
     except Exception as error:  # points on one line have no density
         raise ValueError(f"--data cannot be graded with: its points have no floors ({error})") from error
     return reference
+
+
+def _options(args: argparse.Namespace) -> str:
+    """The options that grade as these do, the file of --data aside."""
+    seed = "" if args.seed is None else f" --seed {args.seed}"
+    return f"--cut {args.cut!r} --clean {args.clean!r}{seed}"
 
 
 def _write(path: str, text: str) -> None:
@@ -107,6 +114,8 @@ def _reference_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--data", help="the course's own states.pt, with labels; default: the book's STATES")
     p.add_argument("--seed", type=int, help="the draw that `statesdiff data --seed` gave, with its default --n")
     p.add_argument("--cut", type=float, default=PASS, help=f"the NLL to stay below, default {PASS}")
+    without_bugs = f"the NLL that the table compares with next, which costs no marks, default {CLEAN}"
+    p.add_argument("--clean", type=float, default=CLEAN, help=without_bugs)
 
 
 def _grade_options(p: argparse.ArgumentParser) -> None:

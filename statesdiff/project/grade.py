@@ -46,6 +46,7 @@ class Grade:
     checkpoints: dict[str, str]
     hint: str = ""
     cut: float = PASS
+    clean: float = CLEAN
 
     @cached_property
     def marks(self) -> dict[str, float]:
@@ -70,7 +71,7 @@ class Grade:
         lines += [f"{'without the marks by hand':<44}{total}, and {marks['open']:g} by hand", ""]
         lines += [f"{stem:<26}{message}" for stem, message in self.checkpoints.items()]
         if self.samples:
-            lines += ["", _table(self.samples, self.cut)]
+            lines += ["", _table(self.samples, self.cut, self.clean)]
         warnings = [f"! {m.file}: {warning}" for m in self.samples for warning in m.warnings]
         return "\n".join([*lines, *([""] if warnings else []), *warnings])
 
@@ -97,7 +98,7 @@ def grade(folder: Path | str, reference: Reference | None = None) -> Grade:
         stem: _line(stem, 0, lambda stem=stem: check_checkpoint(folder, stem)).message for stem in CHECKPOINTS
     }
     name = clean(folder.resolve().name)
-    return Grade(name, reference.name, rubric, measured, checkpoints, hint(folder), reference.cut)
+    return Grade(name, reference.name, rubric, measured, checkpoints, hint(folder), reference.cut, reference.clean)
 
 
 def _line(item: str, possible: float, check: Callable[[], str]) -> Line:
@@ -116,7 +117,7 @@ def _marks(got: float | None) -> str:
     return "-" if got is None else f"{got:g}"
 
 
-def _table(samples: list[Measures], cut: float) -> str:
+def _table(samples: list[Measures], cut: float, clean: float) -> str:
     def percent(share: float | None) -> str:
         return "-" if share is None else f"{share:.1%}"
 
@@ -128,7 +129,7 @@ def _table(samples: list[Measures], cut: float) -> str:
             "floor": f"{m.floor:.3f}",
             "gap": f"{m.gap:+.3f}",
             f"< {cut:g}": "yes" if m.passes else "NO",
-            f"< {CLEAN}": "yes" if m.clean else "no",
+            f"< {clean:g}": "yes" if m.clean else "no",
             "class": percent(m.class_accuracy),
             "covered": percent(m.coverage),
             "distance": f"{m.distance:.3f} ({m.distance_floor:.3f})",

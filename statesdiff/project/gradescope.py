@@ -37,23 +37,22 @@ def results(grade: Grade) -> str:
     return json.dumps({"output": str(grade), "output_format": "text", "tests": tests}, indent=2, allow_nan=False)
 
 
-def write_autograder(path: Path, package: str, data: str | None, seed: int | None, cut: float) -> Path:
+def write_autograder(path: Path, package: str, data: str | None, options: str) -> Path:
     """Write the archive: setup.sh, which installs `package`, run_autograder, and the course's own data, if any.
 
-    A package that is a file here, such as a wheel, is put into the archive. Raises FileNotFoundError for a data file
-    that does not exist.
+    A package that is a file here, such as a wheel, is put into the archive. options: those of `statesdiff grade`, as a
+    shell takes them. Raises FileNotFoundError for a data file that does not exist.
     """
-    options, carried = [f"--cut {cut!r}"], {}
+    carried = {}
     if Path(package).is_file():
         carried[Path(package).name] = Path(package).read_bytes()
         package = f"{SOURCE}/{Path(package).name}"
-    options += [] if seed is None else [f"--seed {seed}"]
     content = carried | {"setup.sh": SETUP.format(package=shlex.quote(package)).encode()}
     if data is not None:
         name = f"data{Path(data).suffix}"
         content[name] = Path(data).read_bytes()
-        options.append(f"--data {shlex.quote(f'{SOURCE}/{name}')}")
-    content["run_autograder"] = RUN.format(options=" ".join(options)).encode()
+        options += f" --data {shlex.quote(f'{SOURCE}/{name}')}"
+    content["run_autograder"] = RUN.format(options=options).encode()
 
     def write(temporary: Path) -> None:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:

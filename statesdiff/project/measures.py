@@ -1,5 +1,6 @@
 """What a file of samples is worth: its NLL, the floor that real points reach, and what the NLL cannot see."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -56,13 +57,14 @@ class Reference:
     """The real data that samples are held against, and what needs to be worked out only once. Not tied to a submission.
 
     data: points in two dimensions with all five labels; left out, STATES with its true outline, in the draw of `seed`.
-    cut: the NLL that samples have to stay below. Raises ValueError for other data or a cut that is no finite number.
+    cut, clean: the NLL that samples have to stay below, and that of a program without bugs. Raises ValueError for other
+    data or a cut that is no finite number.
     """
 
-    def __init__(self, data: Dataset | None = None, *, seed: int = 0, cut: float = PASS) -> None:
-        if not -float("inf") < cut < float("inf"):
-            raise ValueError(f"the cut must be a finite number, got {cut}")
-        self.own, self.cut = data is None, cut
+    def __init__(self, data: Dataset | None = None, *, seed: int = 0, cut: float = PASS, clean: float = CLEAN) -> None:
+        if not (math.isfinite(cut) and math.isfinite(clean)):
+            raise ValueError(f"the cuts must be finite numbers, got {cut} and {clean}")
+        self.own, self.cut, self.clean = data is None, cut, clean
         self.data = states(seed=seed) if data is None else data
         counts = self.data.y.bincount(minlength=len(CONDITIONAL))
         distinct = [len(self.data.of_class(y).unique(dim=0)) for y in range(len(CONDITIONAL))]
@@ -110,7 +112,7 @@ def measure(samples: Tensor, label: int | None, reference: Reference) -> Measure
         floor=floor,
         gap=found - floor,
         passes=found < reference.cut,
-        clean=found < CLEAN,
+        clean=found < reference.clean,
         class_accuracy=None if label is None else class_accuracy(samples, label, data),
         coverage=float(np.mean(covered)),
         distance=mean_distance(samples, real),

@@ -76,7 +76,7 @@ def test_the_archive_grades_in_a_folder_laid_out_as_theirs(tmp_path, capfd):
 def test_a_package_that_is_a_file_travels_in_the_archive(tmp_path):
     wheel = tmp_path / "statesdiff-0.1.0-py3-none-any.whl"
     wheel.write_bytes(b"wheel")
-    write_autograder(tmp_path / "a.zip", str(wheel), None, 3, 2.123456789)
+    write_autograder(tmp_path / "a.zip", str(wheel), None, "--cut 2.123456789 --seed 3")
     assert wheel.name in unpacked(tmp_path / "a.zip", tmp_path / "a")
     assert (tmp_path / "a" / wheel.name).read_bytes() == b"wheel"
     setup, run = ((tmp_path / "a" / name).read_text(encoding="utf-8") for name in ("setup.sh", "run_autograder"))
@@ -89,7 +89,7 @@ def test_a_package_that_is_a_file_travels_in_the_archive(tmp_path):
     [
         (["--data", "missing.pt"], "no data file at missing.pt"),
         (["--data", "missing.pt", "--seed", "3"], "--data and --seed both say which points the students had"),
-        (["--cut", "nan"], "the cut must be a finite number, got nan"),
+        (["--cut", "nan"], "the cuts must be finite numbers, got nan and 2.3"),
         (["--data", "line.npz"], "--data cannot be graded with: its points have no floors"),
     ],
 )
