@@ -1,4 +1,4 @@
-"""One place for the address and the branch of the repository: all that carries them agrees, and the tool rewrites all."""
+"""One place for the address and the branch of the repository: all files agree with it, and the tool rewrites all."""
 
 import shutil
 import subprocess
