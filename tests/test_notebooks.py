@@ -158,6 +158,29 @@ def test_exercises_are_complete(notebook: NotebookNode) -> None:
         assert "hide-cell" in tags(cells[n]), cells[n].id
 
 
+def test_what_is_folded_on_the_page_is_folded_in_jupyter_and_colab_too(notebook: NotebookNode) -> None:
+    """JupyterLab reads `source_hidden`, Colab `cellView`; neither hides the output, a tick."""
+    folded = [cell for cell in notebook.cells if {"hide-cell", "solution"} & set(tags(cell))]
+    assert code_cells(notebook)[0] in folded and len(folded) >= 3
+    for cell in notebook.cells:
+        hidden = cell.metadata.get("jupyter"), cell.metadata.get("cellView")
+        assert hidden == (({"source_hidden": True}, "form") if cell in folded else (None, None)), cell.id
+
+
+TO_A_SOLUTION = (
+    r"\b(?:folded|collapsed|hidden) (?:cell|solution)|\bsolutions? (?:below|above|cell)"
+    r"|\b(?:see|open|in|with) the solution\b(?! of)"
+)
+
+
+def test_no_text_refers_to_a_solution(notebook: NotebookNode) -> None:
+    """There is an edition without them; a text that must is tagged `solution` itself."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and "solution" not in tags(cell):
+            found = re.search(TO_A_SOLUTION, cell.source, re.IGNORECASE)
+            assert not found, f"{cell.id}: {found and found[0]}"
+
+
 def test_a_reader_is_told_the_number_not_whether_it_is_true(notebook: NotebookNode) -> None:
     for cell in code_cells(notebook):
         for text in texts(cell):
