@@ -1,15 +1,14 @@
-// What the reader has answered and ticked off, kept in this browser alone, and its share, in the contents.
+// What is answered and ticked off, kept in this browser alone, and shown in the contents.
 (() => {
   const KEY = "statesdiff.progress";
-  const blank = () => ({ version: 1, answers: {}, done: {} });
-  let stored = true; // false where the browser refuses: then `kept` lasts as long as the page
+  const blank = () => ({ version: 1, answers: {}, shown: {}, done: {} });
+  let stored; // false where the browser refuses; then `kept` lasts as long as the page
   let kept = blank();
 
   function attempt(action) {
     try {
-      const found = action(localStorage);
       stored = true;
-      return found;
+      return action(localStorage);
     } catch {
       stored = false;
     }
@@ -36,7 +35,7 @@
       const page = pageOf(link.href);
       const [quizzes, exercises] = window.statesdiffTotals[page] ?? [[], 0];
       const ticked = Object.keys(done).filter((key) => done[key] && key.startsWith(`${page}#`));
-      const count = quizzes.filter((id) => (answers[id] ?? "skipped") !== "skipped").length + ticked.length;
+      const count = quizzes.filter((id) => answers[id]).length + ticked.length;
       const total = quizzes.length + exercises;
       link.querySelector(".progress-badge")?.remove();
       if (!count) continue;

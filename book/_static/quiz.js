@@ -68,14 +68,14 @@
       open();
       fold.tabIndex = -1;
       fold.focus({ preventScroll: true });
-      progress.write("answers", id, "skipped");
+      progress.write("shown", id, true);
       note(quiz);
     });
     fold.addEventListener("beforematch", open);
     fold.addEventListener("quiz-open", open);
-    const given = progress.read().answers[id];
-    if (given && given !== "skipped") reveal(buttons, given, false);
-    if (given) return;
+    const { answers, shown } = progress.read();
+    if (answers[id]) reveal(buttons, answers[id], false);
+    if (answers[id] || shown[id]) return;
     quiz.after(prompt);
     fold.setAttribute("hidden", "until-found");
   }
