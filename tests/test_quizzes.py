@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -24,13 +25,21 @@ MISCONCEPTIONS = json.loads((ROOT / "book" / "misconceptions.json").read_text(en
 browser = test_book.browser
 
 
+@cache
+def cells_of(path: Path) -> list[nbformat.NotebookNode]:
+    """Return the cells of a notebook, unchecked: that it is valid, the tests of the notebooks see to."""
+    cells = nbformat.from_dict(json.loads(path.read_text(encoding="utf-8"))).cells
+    for cell in cells:
+        cell.source = "".join(cell.source)
+    return cells
+
+
 def questions() -> Iterator[tuple[str, list, int, dict]]:
     """Yield of every question its name, the cells of its notebook, the number of its cell, and its metadata."""
     for path in CHAPTERS:
-        cells = nbformat.read(path, as_version=4).cells
-        for k, cell in enumerate(cells):
+        for k, cell in enumerate(cells_of(path)):
             if "quiz" in cell.metadata:
-                yield cell.metadata.quiz.id, cells, k, cell.metadata.quiz
+                yield cell.metadata.quiz.id, cells_of(path), k, cell.metadata.quiz
 
 
 QUESTIONS = list(questions())
@@ -41,10 +50,9 @@ each_question = pytest.mark.parametrize(
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_every_question_has_answers(path: Path) -> None:
-    cells = nbformat.read(path, as_version=4).cells
-    asked = [cell for cell in cells if "Predict first" in cell.source]
+    asked = [cell for cell in cells_of(path) if "Predict first" in cell.source]
     assert asked and all("quiz" in cell.metadata for cell in asked)
-    assert [cell.id for cell in cells if "quiz" in cell.metadata] == [cell.id for cell in asked]
+    assert [cell.id for cell in cells_of(path) if "quiz" in cell.metadata] == [cell.id for cell in asked]
 
 
 @each_question
