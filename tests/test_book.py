@@ -38,9 +38,10 @@ FLAGS = (
     "--disable-sync",
 )
 
-# Everything a page is asked for in one call; hidden cells are opened first, so that their figures load too.
+# Everything a page is asked for in one call; what is folded is opened first, so that its figures load too.
 INSPECT = r"""async () => {
   document.querySelectorAll("details").forEach(d => { d.open = true; });
+  document.querySelectorAll("[hidden=until-found]").forEach(e => { e.hidden = false; });
   const images = [...document.images];
   images.forEach(image => { image.loading = "eager"; });
   await Promise.all(images.map(image => image.decode().catch(() => null)));
