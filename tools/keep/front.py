@@ -46,15 +46,14 @@ class Front:
 
 
 def take(pages: list[Page], root: Path, html: Path) -> Front:
-    """Read the book's configuration, and move subtitle and picture of the first page to the title page."""
+    """Read the book's configuration, and take subtitle and picture of the first page for the title page."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     first = pages[0].article
     subtitle, hero = first.select_one("h1 + p > strong:only-child"), first.select_one("img.hero")
     picture = (html / pages[0].name).parent / hero["src"] if hero else None
     said = subtitle.get_text() if subtitle else ""
-    for taken in (subtitle and subtitle.parent, hero):
-        if taken:
-            taken.decompose()
+    if subtitle:
+        subtitle.parent.decompose()
     first.h1.string = "Preface"
     address = config.get("repository", {}).get("url", "")
     address = "" if PLACEHOLDER in address else address

@@ -6,7 +6,7 @@ folded, be it a solution or an answer, stands open.
 
 from bs4 import Tag
 
-# Gone: what only a browser needs, the set-up of a notebook, which each chapter repeats, and the links to this very file.
+# Gone: what only a browser needs, the set-up that each notebook repeats, and links to this very file.
 DROPPED = "script, style, canvas, button, input, a.headerlink, .to-keep, .toctree-wrapper, :not(details) > summary"
 LABELS = {"tag_solution": "Solution"}
 
