@@ -81,7 +81,9 @@ def collect_images(page: Page, html: Path, images: dict[str, bytes]) -> None:
 
 
 def plain(article: Tag) -> None:
-    """Take off attributes that XHTML no longer has."""
+    """Take off attributes that XHTML no longer has; Sphinx makes the lines of a signature a list without terms."""
+    for tag in article.select("dt.sig dl, dt.sig dl > dd"):
+        tag.name = "div"
     for tag in article.find_all(True):
         for name in OUTDATED:
             tag.attrs.pop(name, None)

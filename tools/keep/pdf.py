@@ -1,11 +1,13 @@
 """The PDF: all pages on one, printed by a browser."""
 
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
 from browser import launched
 from bs4 import Tag
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from .front import Front, code_style
 from .links import one_name_each, relink, within_one_page
@@ -14,6 +16,7 @@ from .still import still
 
 HERE = Path(__file__).parent
 MATHJAX = '{options: {processHtmlClass: "math"}, startup: {typeset: true}}'
+PATIENCE = 600_000  # ms: the whole book is one page
 # What is wider than the text is made smaller, as little as possible: long formulas and wide tables.
 FIT = """() => {
   const width = document.querySelector("article").clientWidth;
@@ -25,6 +28,7 @@ FIT = """() => {
 NUMBER = """numbers => document.querySelectorAll("#contents a").forEach((link, i) => {
   link.querySelector(".page").textContent = numbers[i];
 })"""
+HEADINGS = """() => [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].map(h => h.textContent.trim())"""
 PRINT = {"prefer_css_page_size": True, "print_background": True, "outline": True, "tagged": True}
 
 
@@ -39,6 +43,7 @@ def write(pages: list[Page], html: Path, front: Front, out: Path) -> None:
         with launched() as browser:
             one.write_text(one_page(pages, html, front), encoding="utf-8")
             tab = browser.new_page(viewport={"width": 659, "height": 900})  # as wide as the text on paper
+            tab.set_default_timeout(PATIENCE)
             tab.emulate_media(media="print")
             tab.goto(one.as_uri())
             tab.evaluate("async () => { await MathJax.startup.promise; await document.fonts.ready; }")
@@ -46,6 +51,8 @@ def write(pages: list[Page], html: Path, front: Front, out: Path) -> None:
             tab.pdf(path=part, **PRINT)
             tab.evaluate(NUMBER, numbers(part, pages))
             tab.pdf(path=part, **PRINT)
+            headings = tab.evaluate(HEADINGS)
+        finish(part, headings, front)
         part.replace(out)
     finally:
         one.unlink(missing_ok=True)
@@ -57,6 +64,30 @@ def numbers(printed: Path, pages: list[Page]) -> list[int]:
     reader = PdfReader(printed)
     places = reader.named_destinations
     return [reader.get_destination_page_number(places["/" + page.key]) + 1 for page in pages]
+
+
+def finish(part: Path, headings: list[str], front: Front) -> None:
+    """Give the bookmarks the words of the headings, which the browser repeats or joins, and the file its author.
+
+    Raises ValueError if the bookmarks are not those headings.
+    """
+    writer = PdfWriter(clone_from=part)
+    bookmarks = list(below(writer.root_object["/Outlines"]))
+    if len(bookmarks) != len(headings):
+        raise ValueError(f"the browser made {len(bookmarks)} bookmarks of {len(headings)} headings")
+    for bookmark, heading in zip(bookmarks, headings, strict=True):
+        bookmark[NameObject("/Title")] = TextStringObject(" ".join(heading.split()))
+    writer.add_metadata({"/Title": front.title, "/Author": front.author, "/Subject": front.subtitle})
+    writer.write(part)
+
+
+def below(bookmark: DictionaryObject) -> Iterator[DictionaryObject]:
+    """Yield the bookmarks below one, in the order of the pages."""
+    entry = bookmark.get("/First")
+    while entry is not None:
+        yield entry.get_object()
+        yield from below(entry.get_object())
+        entry = entry.get_object().get("/Next")
 
 
 def one_page(pages: list[Page], html: Path, front: Front) -> str:
