@@ -1,18 +1,27 @@
-# From a bare clone: `make book` builds the pages, `make test` runs every check. Both install into .venv first.
+# From a bare clone: `make book` builds the pages, `make test` runs every check. Each installs what it needs into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+FOR_BOOK := .venv/book
+FOR_KEEPING := .venv/keep
 READY := .venv/installed
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 CODE := $(wildcard conftest.py statesdiff tests tools benchmarks book/_ext notebooks)
 PAGE := _build/html/index.html
 
-.PHONY: book test lab notebooks clean
+.PHONY: book pdf epub test lab notebooks clean
 
 # The doctrees of a failed build go: a second build would read them and not repeat the warnings.
-book: $(READY)
+BUILD = $(BIN)/jupyter-book build . -q -W -n --keep-going >/dev/null || { rm -rf _build/.doctrees; exit 1; }
+
+book: $(FOR_BOOK)
 	@echo "Building the book ..."
-	@$(BIN)/jupyter-book build . -q -W -n --keep-going >/dev/null || { rm -rf _build/.doctrees; exit 1; }
+	@$(BUILD)
 	@echo "The book is built. Open $(CURDIR)/$(PAGE)"
+
+# Made from the built pages; the second build links the file from the first page.
+pdf epub: book $(FOR_KEEPING)
+	@PYTHONPATH=tools $(BIN)/python -m keep $@
+	@$(BUILD)
 
 # Whole files go to two workers, in order: the slow ones come early, and a notebook keeps its kernel.
 WORKERS ?= 2
@@ -36,13 +45,25 @@ clean:
 	rm -rf .venv _build *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# pip first: a recent one installs a third faster than those that come with older Pythons.
-$(READY): requirements.txt pyproject.toml
+# The book shows stored outputs, so its pages need no PyTorch: 50 MB, where everything is hundreds, or thousands.
+# pip first: a recent one knows groups. What is not compiled now is when it is used, and most of this never is.
+INSTALL = $(BIN)/python -m pip install --quiet --constraint requirements.txt
+
+$(FOR_BOOK): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit( \
 	  "statesdiff needs Python 3.10 to 3.13; $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % v)'
-	@echo "Installing into .venv (once, a minute or two) ..."
+	@echo "Installing what the book needs into .venv (once) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(INSTALL) --no-compile --group book
+	@touch $@
+
+$(FOR_KEEPING): $(FOR_BOOK)
+	@$(INSTALL) --no-compile --group keep
+	@touch $@
+
+$(READY): $(FOR_BOOK)
+	@echo "Installing everything into .venv (once, a minute or two) ..."
 	@$(BIN)/python -m pip install --quiet -r requirements.txt
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@

@@ -1,7 +1,6 @@
 """The book: `make book` succeeds, and a browser finds every page whole, without asking any other host for anything."""
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -13,31 +12,13 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, sync_playwright
+from browser import MISSING, find_browser, launched
+from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
-BROWSERS = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "chrome",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-)
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
 # Everything a page is asked for in one call; what is folded is opened first, so that its figures load too.
 INSPECT = r"""async () => {
   document.querySelectorAll("details").forEach(d => { d.open = true; });
@@ -78,10 +59,6 @@ OVERFLOW = r"""() => {
 }"""
 
 
-def find_browser() -> str | None:
-    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
-
-
 class QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
         pass
@@ -106,16 +83,12 @@ def server(html: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = find_browser()
-    if path is None:
-        reason = f"no browser on the PATH, looked for {', '.join(BROWSERS[:-1])}"
+    if find_browser() is None:
         if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 def watch(page: Page, server: str, faults: list[str]) -> None:
