@@ -1,6 +1,6 @@
 /** Closed forms for a finite data set: the ideal denoiser and the class posterior, as in statesdiff/exact.py. */
 
-import { groupsOf, PointSet } from "./points.js";
+import { PointSet, rowsByLabel } from "./points.js";
 import { rowOf } from "./schedule.js";
 
 /** The exact noise predictor of the points x (N, 2), with a Gaussian of deviation `jitter` at each; knows labels y. */
@@ -89,7 +89,7 @@ export class IdealDenoiser {
 
   #weighRows(query, v, y) {
     const log_sum = new Float64Array(v.length), mean = new Float32Array(query.length);
-    groupsOf(y).forEach((rows, k) => {
+    rowsByLabel(y).forEach((rows, k) => {
       const part = this.points.weigh(takeRows(query, rows), Float32Array.from(rows, (i) => v[i]), k);
       rows.forEach((i, j) => {
         log_sum[i] = part.log_sum[j];

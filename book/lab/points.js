@@ -12,8 +12,9 @@ export class PointSet {
   constructor(x, y = null) {
     this.k = kernel();
     this.N = x.length / 2;
-    const members = y ? groupsOf(y) : [Array.from({ length: this.N }, (_, i) => i)];
-    if (!this.N || members.some((m) => !m.length)) throw new RangeError("needs points, and some in every group");
+    const groups = rowsByLabel(y ?? new Uint8Array(this.N));
+    const members = Array.from({ length: Math.max(...groups.keys()) + 1 }, (_, k) => groups.get(k));
+    if (!this.N || members.includes(undefined)) throw new RangeError("needs points, and some in every group");
     const blocks = [];
     this.sizes = members.map((m) => m.length);
     this.ranges = members.map((m) => {
@@ -76,11 +77,14 @@ export class PointSet {
   }
 }
 
-/** For each label 0..K-1 the rows that have it. */
-export function groupsOf(y) {
-  const groups = [];
-  for (let i = 0; i < y.length; i++) (groups[y[i]] ??= []).push(i);
-  return Array.from(groups, (members) => members ?? []);
+/** The rows that have each label. @param {ArrayLike<number>} y (N,)  @returns {Map<number, number[]>} */
+export function rowsByLabel(y) {
+  const rows = new Map();
+  for (let i = 0; i < y.length; i++) {
+    if (!rows.has(y[i])) rows.set(y[i], []);
+    rows.get(y[i]).push(i);
+  }
+  return rows;
 }
 
 /** Halve the rows along their wider side until 32 are left, and append the blocks. */
