@@ -127,9 +127,13 @@ def write_static_files(app: Sphinx) -> None:
     """Before any page is written, since a page names the version of what it loads."""
     if app.builder.name not in BUILDERS:
         return
-    target = Path(app.outdir, "_static")
+    write_changed(static_files(lab_folder(app)), Path(app.outdir, "_static"))
+
+
+def write_changed(files: dict[str, str], target: Path) -> None:
+    """Write the files, name -> text, whose text is not what is there already."""
     target.mkdir(parents=True, exist_ok=True)
-    for name, text in static_files(lab_folder(app)).items():
+    for name, text in files.items():
         if not (target / name).is_file() or (target / name).read_text(encoding="utf-8") != text:
             (target / name).write_text(text, encoding="utf-8")
 
@@ -182,3 +186,8 @@ def setup(app: Sphinx) -> dict:
     app.connect("doctree-read", place_labs)
     app.connect("html-page-context", add_assets)
     return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+if __name__ == "__main__":  # while a lab is being written: bring it into the built book without building that again
+    root = Path(__file__).resolve().parents[2]
+    write_changed(static_files(root / "book" / "lab"), root / "_build" / "html" / "_static")
