@@ -40,7 +40,7 @@ def test_the_forward_process(plain_engine: Engine) -> None:
     close(found["one"], schedule.q_sample(x_0, 50, eps), atol=1e-6)
     close(found["back"], schedule.predict_x_0(x_t, t, eps), atol=2e-5)
     close(found["score"], schedule.score(eps, t.clamp(1)), atol=1e-5, rtol=1e-6)
-    close(found["t_bar"], normalised_time(t, 500), atol=1e-12)
+    close(found["t_bar"], normalised_time(t, 500), atol=1e-7)
 
 
 def test_random_numbers_are_normal_and_depend_on_name_and_seed_alone(plain_engine: Engine) -> None:
