@@ -45,7 +45,9 @@ export class Random {
 
   /** n standard normal numbers. @returns {Float32Array} (n,) */
   randn(n) {
-    return Float32Array.from({ length: n }, () => this.normal());
+    const out = new Float32Array(n);
+    for (let i = 0; i < n; i++) out[i] = this.normal();
+    return out;
   }
 
   /** 0..n-1 in random order (Fisher and Yates). @returns {Uint32Array} (n,) */

@@ -45,11 +45,12 @@ export class NoiseSchedule {
   #combine(x, y, t, weights) {
     if (x.length !== y.length) throw new RangeError(`points of two sizes: ${x.length / 2} and ${y.length / 2}`);
     const out = new Float32Array(x.length);
-    let known = -1, a = 0, b = 0;
-    for (let i = 0; i < x.length; i++) {
+    let known = -1, pair = [0, 0];
+    for (let i = 0; i < x.length; i += 2) {
       const now = rowOf(t, i >> 1);
-      if (now !== known) [a, b] = weights(this.alpha_bar[(known = now)]);
-      out[i] = a * x[i] + b * y[i];
+      if (now !== known) pair = weights(this.alpha_bar[(known = now)]);
+      out[i] = pair[0] * x[i] + pair[1] * y[i];
+      out[i + 1] = pair[0] * x[i + 1] + pair[1] * y[i + 1];
     }
     return out;
   }

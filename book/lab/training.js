@@ -25,10 +25,15 @@ export function one_cycle(k, lr, steps) {
 
 /** Noisy points for a batch: x_t (n, 2), t (n,), eps (n, 2), y (n,) or -1, drawn row by row from `random`. */
 export function noisy_batch(x_0, schedule, n, { y = null, draw_t = uniform_t, p_uncond = 0.2, random }) {
-  const rows = Array.from({ length: n }, () => random.integer(x_0.length / 2));
-  const t = Float64Array.from(rows, () => draw_t(schedule.T, random)), eps = random.randn(2 * n);
-  const picked = Float32Array.from(eps, (_, i) => x_0[2 * rows[i >> 1] + (i & 1)]);
-  const labels = y ? Int32Array.from(rows, (i) => (random.uniform() < p_uncond ? -1 : y[i])) : -1;
+  const picked = new Float32Array(2 * n), t = new Int32Array(n), labels = y ? new Int32Array(n) : -1;
+  for (let i = 0; i < n; i++) {
+    const row = random.integer(x_0.length / 2);
+    picked[2 * i] = x_0[2 * row];
+    picked[2 * i + 1] = x_0[2 * row + 1];
+    t[i] = draw_t(schedule.T, random);
+    if (y) labels[i] = random.uniform() < p_uncond ? -1 : y[row];
+  }
+  const eps = random.randn(2 * n);
   return { x_t: schedule.q_sample(picked, t, eps), t, eps, y: labels };
 }
 
