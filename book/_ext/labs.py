@@ -44,7 +44,7 @@ class LabNode(nodes.General, nodes.Element):
 
 
 class LabDirective(SphinxDirective):
-    """`{lab} NAME`: a lab on a page of Markdown; the content, a figure for instance, is what stands there without it."""
+    """`{lab} NAME`: a lab on a page of Markdown; the content, a figure say, is what stands there without it."""
 
     required_arguments = 1
     has_content = True
@@ -139,7 +139,7 @@ def write_changed(files: dict[str, str], target: Path) -> None:
 
 
 def place_labs(app: Sphinx, doctree: nodes.document) -> None:
-    """Put the output of every cell tagged `lab:NAME` into the lab's place; a page with labs depends on their sources."""
+    """Put the output of every cell tagged `lab:NAME` into the lab's place; the page depends on the labs' sources."""
     for cell in doctree.findall(nodes.container):
         for name in [c.removeprefix(TAG) for c in cell["classes"] if c.startswith(TAG)]:
             shown = [child for child in cell.children if "cell_output" in child.get("classes", [])]

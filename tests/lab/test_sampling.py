@@ -205,8 +205,10 @@ def test_samplers_refuse_what_they_cannot_use(plain_engine: Engine) -> None:
     script = f"""() => {{ {LINEAR}
       const said = (f) => {{ try {{ f(); }} catch (e) {{ return e.message; }} }};
       const zero = (x) => x.map(() => 0), x = new Float32Array(2);
-      return [said(() => [...statesdiff.ddpm(zero, s, x)]), said(() => [...statesdiff.ddpm(zero, s, x, {{ variance: "b" }})]),
-        said(() => [...statesdiff.ddim(zero, s, x, {{ eta: 2 }})]), said(() => [...statesdiff.ddim(zero, s, f32([NaN, 0]))]),
+      return [said(() => [...statesdiff.ddpm(zero, s, x)]),
+        said(() => [...statesdiff.ddpm(zero, s, x, {{ variance: "b" }})]),
+        said(() => [...statesdiff.ddim(zero, s, x, {{ eta: 2 }})]),
+        said(() => [...statesdiff.ddim(zero, s, f32([NaN, 0]))]),
         said(() => [...statesdiff.ddim(Object.assign(zero, {{ T: 9 }}), s, x)]),
         said(() => statesdiff.emd(x, new Float32Array(4)))];
     }}"""
