@@ -2,7 +2,7 @@
 
 import { Surface } from "./canvas.js";
 
-const LEFT = 34, BOTTOM = 30, TOP = 16, RIGHT = 10;
+const LEFT = 34, BOTTOM = 30, TOP = 16, RIGHT = 16;
 
 /** Axes with a line and marks at round numbers; draw in `draw`, as for a `Picture`. */
 export class Chart extends Surface {
