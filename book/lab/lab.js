@@ -1,0 +1,144 @@
+/** The labs of a page: who they are, when they start, and what each may use. */
+
+import { dataArrived, decode, loadData } from "./data.js";
+import { loadKernel } from "./kernel.js";
+import { Runner, serve } from "./worker.js";
+
+const LABS = new Map();
+const NEAR = "600px"; // a lab starts this far before it comes into the window
+
+/** @typedef {{data?: string[], jobs?: Object<string, GeneratorFunction>, mount: Function}} Lab */
+
+/** Make a lab known. @param {string} name as in `data-lab`  @param {Lab} of */
+export function lab(name, of) {
+  LABS.set(name, of);
+}
+
+/** Start: in a worker wait for jobs, in a page mount each lab when it comes near. `program` is all of this script. */
+export function startLabs(program) {
+  if (typeof document === "undefined") return serve(globalThis, (name) => LABS.get(name).jobs);
+  const from = document.currentScript?.src ?? document.baseURI;
+  const address = (file) => Object.assign(new URL(file, from), { search: new URL(from).search }).href;
+  let url = null;
+  const workerUrl = () => (url ??= URL.createObjectURL(new Blob([program], { type: "text/javascript" })));
+  const near = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      near.unobserve(target);
+      mountLab(target, address, workerUrl);
+    }
+  }, { rootMargin: NEAR });
+  document.querySelectorAll("[data-lab]").forEach((el) => near.observe(el));
+}
+
+/** Put the lab into its element, and take the figure away; or say that it does not work here. */
+async function mountLab(el, address, workerUrl) {
+  const name = el.dataset.lab, still = [...el.childNodes], stage = document.createElement("div");
+  stage.className = "lab-stage";
+  stage.setAttribute("role", "group");
+  try {
+    const of = LABS.get(name);
+    if (!of) throw new Error(`there is no lab ${name}`);
+    await loadKernel();
+    const api = new LabApi(el, stage, address, workerUrl);
+    for (const need of of.data ?? []) await api.load(need);
+    el.append(stage);
+    still.forEach((node) => node.remove());
+    await of.mount(stage, api);
+    el.dataset.state = "idle";
+    stage.append(api.live);
+    el.dataset.mounted = "";
+  } catch (error) {
+    stage.remove();
+    el.replaceChildren(...still);
+    failed(el, error);
+  }
+}
+
+/** Mark an element whose lab did not start, and say so; the figure stays. */
+function failed(el, error) {
+  el.dataset.state = "failed";
+  el.dataset.error = error.message;
+  const text = "The lab that belongs here does not start in this browser; the text does not depend on it.";
+  el.append(Object.assign(document.createElement("p"), { className: "lab-sentence", textContent: text }));
+}
+
+/** What a lab is given. */
+class LabApi {
+  constructor(el, stage, address, workerUrl) {
+    [this.el, this.stage, this.address] = [el, stage, address];
+    this.name = el.dataset.lab;
+    this.seed = Number(el.dataset.seed ?? 0);
+    this.data = {};
+    this.still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.live = Object.assign(document.createElement("p"), { className: "lab-summary" });
+    this.live.setAttribute("aria-live", "polite");
+    this.runner = null;
+    this.workerUrl = workerUrl;
+    this.caption = "";
+  }
+
+  /** A data set or a network, for use in the page; kept. */
+  async load(name) {
+    this.data[name] ??= decode(await loadData(name, this.address));
+    return this.data[name];
+  }
+
+  /** Set `data-state`: idle, running, done, failed. */
+  state(name) {
+    this.el.dataset.state = name;
+  }
+
+  /** Set the `<output>` of that name; numbers are shown with so many digits after the point. */
+  output(name, value, digits = 3) {
+    const text = typeof value === "number" && !Number.isInteger(value) ? value.toFixed(digits) : String(value);
+    this.stage.querySelector(`output[name="${name}"]`).value = text;
+  }
+
+  /** What the picture shows, for those who do not see it; spoken when nothing has changed for a moment. */
+  summary(text) {
+    clearTimeout(this.speak);
+    this.speak = setTimeout(() => (this.live.textContent = text), 400);
+  }
+
+  /** What stands in the corner of a saved picture. */
+  settings(text) {
+    this.caption = text;
+  }
+
+  /** Run a job of this lab in its worker, see README.md. @returns {{done: Promise, stop: Function}} */
+  run(job, args, { need = [], onMessage } = {}) {
+    this.runner ??= new Runner(this.name, this.workerUrl(), (data) => loadData(data, this.address));
+    this.state("running");
+    const run = this.runner.run(job, args, { need, onMessage });
+    const settled = (state) => this.runner.current || this.state(state);
+    run.done.then(() => settled("done"), (error) => {
+      this.el.dataset.error = error.message;
+      settled("failed");
+    });
+    return run;
+  }
+
+  /** For dials: a function that runs the job with its newest arguments, one run at a time, and none in between lost. */
+  latest(job, { need = [], onResult }) {
+    let busy = false, waiting = null;
+    const go = async (args) => {
+      if (busy) return void (waiting = args);
+      busy = true;
+      try {
+        const result = await this.run(job, args, { need }).done;
+        if (result !== null) onResult(result, args);
+      } catch {
+        waiting = null; // `run` has marked the lab as failed
+      }
+      busy = false;
+      if (waiting) {
+        const next = waiting;
+        waiting = null;
+        go(next);
+      }
+    };
+    return go;
+  }
+}
+

@@ -1,0 +1,102 @@
+"""A page from disk with the labs' script on it, in one browser for all their tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import labs
+import pytest
+import torch
+from playwright.sync_api import Browser, Page
+from torch import Tensor
+
+from tests import test_book
+
+LAB = test_book.ROOT / "book" / "lab"
+PAGE = """<!doctype html><html lang="en"><head><title>Labs</title><link rel="icon" href="data:,">
+<link rel="stylesheet" href="lab.css"></head><body>%s<script src="lab.js"></script></body></html>"""
+# What every script of the tests may use: arrays come and go as plain lists.
+HELPERS = """
+globalThis.f32 = (v) => Float32Array.from(v);
+globalThis.network = (config, weights) => new statesdiff.Network(config).load(f32(weights));
+globalThis.plain = (v) => ArrayBuffer.isView(v) ? Array.from(v)
+  : Array.isArray(v) ? v.map(plain)
+  : v && typeof v === "object" ? Object.fromEntries(Object.entries(v).map(([k, e]) => [k, plain(e)])) : v;
+"""
+
+browser = pytest.fixture(scope="session")(test_book.browser.__wrapped__)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scripts as the book has them, without the book."""
+    folder = tmp_path_factory.mktemp("labs")
+    labs.write_changed(labs.static_files(LAB), folder)
+    return folder
+
+
+class Engine:
+    """The engine in a page: `engine("(a, b) => ...", a, b)` gives what the function returns, arrays as tensors."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def __call__(self, script: str, *arguments: object) -> object:
+        given = [a.flatten().tolist() if isinstance(a, Tensor) else a for a in arguments]
+        return as_tensors(self.page.evaluate(f"async (given) => plain(await ({script})(...given))", given))
+
+    def load(self, relaxed: bool) -> None:
+        """Take one of the two kernels."""
+        self("async (relaxed) => (await statesdiff.loadKernel({ relaxed })).relaxed", relaxed)
+
+
+def as_tensors(value: object) -> object:
+    """Lists of numbers as float64 tensors, wherever they are."""
+    if isinstance(value, dict):
+        return {name: as_tensors(v) for name, v in value.items()}
+    if isinstance(value, list) and all(isinstance(v, (int, float)) for v in value):
+        return torch.tensor(value, dtype=torch.float64)
+    return [as_tensors(v) for v in value] if isinstance(value, list) else value
+
+
+def open_page(browser: Browser, folder: Path, body: str = "", **options: object) -> tuple[Page, list[str]]:
+    """A page with that body and the labs' script, from disk; and the list that its faults go to."""
+    (folder / "index.html").write_text(PAGE % body, encoding="utf-8")
+    page, faults = browser.new_page(**options), []
+    address = (folder / "index.html").as_uri()
+    test_book.watch(page, address.removesuffix("index.html"), faults)
+    page.goto(address)
+    page.evaluate(HELPERS)
+    return page, faults
+
+
+@pytest.fixture(scope="session")
+def plain_engine(browser: Browser, folder: Path) -> Iterator[Engine]:
+    page, faults = open_page(browser, folder)
+    engine = Engine(page)
+    engine.load(relaxed=False)
+    yield engine
+    page.close()
+    assert not faults
+
+
+@pytest.fixture(scope="session")
+def relaxed_engine(browser: Browser, folder: Path) -> Iterator[Engine]:
+    page, faults = open_page(browser, folder)
+    engine = Engine(page)
+    if not engine("() => statesdiff.hasRelaxedSimd()"):
+        pytest.skip("this browser has no relaxed SIMD")
+    engine.load(relaxed=True)
+    yield engine
+    page.close()
+    assert not faults
+
+
+@pytest.fixture(params=["simd", "relaxed"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """The engine with either kernel."""
+    return request.getfixturevalue("plain_engine" if request.param == "simd" else "relaxed_engine")
+
+
+def close(found: Tensor, wanted: Tensor, atol: float, rtol: float = 0.0) -> None:
+    """The numbers of a lab against the package's, flat."""
+    torch.testing.assert_close(found.flatten().double(), wanted.detach().flatten().double(), atol=atol, rtol=rtol)

@@ -1,0 +1,123 @@
+"""Write the data and the weights of the labs to book/lab/data: NAME.json says what NAME.bin holds.
+
+    python tools/make_lab_data.py [--distil]
+
+Points are 16-bit integers in units of `unit`, their labels bytes after them; weights are 16-bit floats in PyTorch's
+order. --distil also trains the labs' small classifier again, to say what the book's large one says; without it the
+committed one stays. It takes some minutes and prints how well the two agree.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from statesdiff.checkpoints import WEIGHTS, load_model
+from statesdiff.data import STATE_NAMES, outline_points, states
+from statesdiff.files.atomic import write_atomically
+from statesdiff.models import FREQUENCIES, Classifier, Denoiser, init
+from statesdiff.rng import randn, stream
+from statesdiff.schedule import NoiseSchedule
+from statesdiff.training import low_noise_t
+
+TARGET = Path(__file__).resolve().parents[1] / "book" / "lab" / "data"
+NETWORKS = {"fourier": "denoiser_fourier", "conditional": "denoiser_conditional"}
+OUTLINE = 2_000
+TIMES = (1, 25, 50, 100, 150, 200, 300, 400)  # where the two classifiers are compared
+
+
+def points_file(x: Tensor, y: Tensor) -> tuple[dict, bytes]:
+    """Points x (n, 2) and labels y (n,) as what a lab decodes."""
+    unit = float(x.abs().max()) / 32767
+    words = np.round(x.double().numpy() / unit).astype("<i2")
+    return {"kind": "points", "count": len(x), "unit": unit}, words.tobytes() + y.numpy().astype("u1").tobytes()
+
+
+def network_file(model: nn.Module) -> tuple[dict, bytes]:
+    """A network as what a lab decodes."""
+    kind = "classifier" if isinstance(model, Classifier) else "denoiser"
+    flat = torch.cat([p.detach().flatten() for p in model.parameters()])
+    return {"kind": "network", "config": model.config | {"kind": kind}}, flat.numpy().astype("<f2").tobytes()
+
+
+def write(folder: Path, name: str, about: dict, content: bytes) -> None:
+    """NAME.json and NAME.bin, atomically."""
+    text = json.dumps(about, indent=1) + "\n"
+    write_atomically(folder / f"{name}.bin", lambda path: path.write_bytes(content))
+    write_atomically(folder / f"{name}.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def make(folder: Path) -> None:
+    """The data sets, and the book's denoisers."""
+    data = states()
+    write(folder, "states", *points_file(data.x, data.y))
+    share = OUTLINE // len(STATE_NAMES)
+    y = torch.arange(len(STATE_NAMES)).repeat_interleave(share)
+    write(folder, "outline", *points_file(outline_points(OUTLINE), y))
+    for name, file in NETWORKS.items():
+        write(folder, name, *network_file(load_model(WEIGHTS / f"{file}.safetensors", Denoiser)[0]))
+
+
+def held_out(t: int, schedule: NoiseSchedule) -> tuple[Tensor, Tensor]:
+    """Noisy points of a draw that no network saw, at time t, with their labels."""
+    data = states(seed=1)
+    return schedule.q_sample(data.x, t, randn(*data.x.shape, generator=stream("compare", t))), data.y
+
+
+def compared(small: nn.Module, large: nn.Module, schedule: NoiseSchedule) -> dict[str, list[float]]:
+    """At each of TIMES: the accuracy of both, how often they agree, and how far their beliefs are apart."""
+    table: dict[str, list[float]] = {"t": list(TIMES), "small": [], "large": [], "agree": [], "belief": []}
+    for t in TIMES:
+        x_t, y = held_out(t, schedule)
+        with torch.no_grad():
+            p, q = (network(x_t, torch.tensor(t)).softmax(dim=1) for network in (small, large))
+        table["small"].append(float((p.argmax(1) == y).double().mean()))
+        table["large"].append(float((q.argmax(1) == y).double().mean()))
+        table["agree"].append(float((p.argmax(1) == q.argmax(1)).double().mean()))
+        table["belief"].append(float((p - q).abs().sum(1).mean() / 2))
+    return {name: [round(v, 4) for v in values] for name, values in table.items()}
+
+
+def distil(large: nn.Module, schedule: NoiseSchedule, steps: int = 3000, n: int = 1024) -> Classifier:
+    """A small classifier that learns the large one's beliefs, on noisy points spread a little wider than the data."""
+    generator = stream("distil")
+    small = init(Classifier, hidden=(128, 128), x_frequencies=FREQUENCIES[0], t_frequencies=FREQUENCIES[1],
+                 generator=generator)  # fmt: skip
+    optimiser = torch.optim.AdamW(small.parameters(), lr=4e-3, betas=(0.9, 0.99))
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=4e-3, total_steps=steps + 1)
+    x_0 = states().x
+    for _ in range(steps):
+        t = low_noise_t(schedule.T, n, generator)
+        rows = torch.randint(len(x_0), (n,), generator=generator)
+        wide = 0.3 * randn(n, 2, generator=generator) * (torch.rand(n, 1, generator=generator) < 0.4)
+        x_t = schedule.q_sample(x_0[rows] + wide, t, randn(n, 2, generator=generator))
+        with torch.no_grad():
+            belief = large(x_t, t).softmax(dim=1)
+        loss = nn.functional.cross_entropy(small(x_t, t), belief)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        rate.step()
+    return small
+
+
+def make_classifier(folder: Path) -> None:
+    """Train the small classifier, store it with its table, and print that."""
+    large, schedule = load_model(WEIGHTS / "classifier.safetensors", Classifier)
+    small = distil(large, schedule)
+    about, content = network_file(small)
+    table = compared(small, large, schedule)
+    write(folder, "classifier", about | {"compared": table}, content)
+    print(sum(p.numel() for p in small.parameters()), "weights;", json.dumps(table))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--distil", action="store_true", help="train the small classifier again")
+    TARGET.mkdir(parents=True, exist_ok=True)
+    make(TARGET)
+    if parser.parse_args().distil:
+        make_classifier(TARGET)
