@@ -46,7 +46,7 @@ rehearse:
 	@$(PYTHON) tools/rehearse.py $(PARTS) $(if $(CHAPTERS),--chapters $(CHAPTERS))
 
 clean:
-	rm -rf .venv _build *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
+	rm -rf .venv _build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The book shows stored outputs, so its pages need no PyTorch: 50 MB, where everything is hundreds, or thousands.
