@@ -72,7 +72,7 @@ export function showCard(api, scale, card) {
 /** A picture with a line of words under it. @returns {{picture: Picture, words: HTMLElement}} */
 export function captioned(parent, label) {
   const box = make(parent, "div");
-  Object.assign(box.style, { flex: "1 1 15rem", minWidth: "0", maxWidth: "26rem" });
+  Object.assign(box.style, { flex: "1 1 9rem", minWidth: "0", maxWidth: "26rem" });
   const picture = new Picture(box, { label });
   picture.canvas.style.width = "100%";
   const words = make(box, "p", { className: "lab-sentence" });
@@ -80,8 +80,8 @@ export function captioned(parent, label) {
   return { picture, words };
 }
 
-/** One picture: the density underneath, the outline, the ways, the points. */
-export function drawGuided(picture, { shown, density, state, outline, idle }, layer) {
+/** One picture: the density underneath, the outline, the ways, the points; `stale` ones are of the settings before. */
+export function drawGuided(picture, { shown, density, state, outline, idle, stale }, layer) {
   const grey = picture.colour("--lab-grey"), colour = picture.stateColour(state);
   if (density && layer("density")) picture.density(density.values, density.side, { colour: grey, most: 0.75 });
   if (layer("outline")) picture.points(outline, { colour: grey, size: 1, alpha: 0.7 });
@@ -90,7 +90,7 @@ export function drawGuided(picture, { shown, density, state, outline, idle }, la
     return picture.text("noise, t = 500", 8, 18);
   }
   if (layer("paths")) picture.paths(shown.paths, { colour, alpha: 0.45 });
-  if (layer("points")) picture.points(shown.x_t, { colour, size: 2.2, alpha: 0.85 });
+  if (layer("points")) picture.points(shown.x_t, { colour, size: 2.2, alpha: stale ? 0.2 : 0.85 });
   return picture.text(shown.t ? `t = ${shown.t}` : "", 8, 18);
 }
 

@@ -5,8 +5,10 @@ import { IdealDenoiser, takeRows } from "./exact.js";
 import { coverage, mean_distance } from "./metrics.js";
 import { JITTER } from "./states.js";
 
-/** A row of `<output>`s; for the names in `floored` another, NAME-floor, stands beside, of as many real points. */
-export function measured(parent, names, floored) {
+const REAL = "the same of as many real points, drawn afresh";
+
+/** A row of `<output>`s; for the names in `floored` another, NAME-floor, stands beside: `beside` says in words what. */
+export function measured(parent, names, floored, { beside = "real", title = REAL } = {}) {
   const row = make(parent, "p", { className: "lab-outputs" });
   const output = (name) => {
     const el = make(null, "output", { name, value: "–" });
@@ -16,7 +18,7 @@ export function measured(parent, names, floored) {
   for (const [name, words] of Object.entries(names)) {
     const item = make(row, "span", {}, make(null, "label", {}, `${words} `, output(name)));
     if (!floored.includes(name)) continue;
-    const floor = make(null, "label", { title: "the same of as many real points, drawn afresh" }, " real ");
+    const floor = make(null, "label", { title }, ` ${beside} `);
     floor.append(output(`${name}-floor`));
     floor.style.color = "var(--lab-grey)";
     item.append(floor);

@@ -85,7 +85,7 @@ lab("guidance-free", {
   jobs: freeJobs,
   mount(el, api) {
     const { outline } = api.data, { seed } = api, idle = stream("guided", seed).randn(2 * GUIDED_QUICK);
-    const now = {};
+    const now = { stale: {} };
     sentence(el, "Turn the scale to 4: what is missing? Let the points walk, and see what comes back. " +
       "Then try scale 8 without walks: which harm is the network's own?");
     const pictures = make(el, "div", { className: "lab-pictures" });
@@ -93,7 +93,8 @@ lab("guidance-free", {
       exact: captioned(pictures, "Points guided by the exact scores") };
     const row = controls(el), go = () => {
       showCard(api, scale.value, null);
-      Object.assign(now, { card: null, card_exact: null });
+      Object.assign(now, { card: null, card_exact: null, stale: { learnt: true, exact: true } });
+      refresh();
       run(argsNow());
       stop.style.visibility = "visible";
     };
@@ -124,6 +125,7 @@ lab("guidance-free", {
 
     function show(message, args) {
       Object.assign(now, message);
+      Object.keys(views).forEach((name) => message[name] && (now.stale[name] = false));
       if (message.card) showCard(api, args.scale, message.card);
       views.learnt.words.textContent = freeWords("learnt", now.learnt, now.card);
       views.exact.words.textContent = freeWords("exact", now.exact, now.card_exact);
@@ -140,7 +142,7 @@ lab("guidance-free", {
     Object.entries(views).forEach(([name, { picture, words }]) => {
       words.textContent = freeWords(name);
       picture.draw = () => drawGuided(picture, { shown: now[name], state: Number(state.value), idle,
-        outline: ofState(outline, Number(state.value)) }, layer);
+        stale: now.stale[name], outline: ofState(outline, Number(state.value)) }, layer);
     });
     stop.style.visibility = "hidden";
     refresh();

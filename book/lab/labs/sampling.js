@@ -11,6 +11,7 @@ import { stream } from "../random.js";
 import { ddim, ddpm, dpmpp_2m } from "../samplers.js";
 import { NoiseSchedule } from "../schedule.js";
 import { STATE_NAMES } from "../states.js";
+import { Tries } from "../tries.js";
 
 const EVALUATIONS = [1, 2, 3, 4, 5, 7, 10, 15, 20, 25, 35, 50, 75, 100, 150, 250];
 const SAMPLED = 2000, DROPPED = 20, WAYS_SHOWN = 12;
@@ -119,10 +120,10 @@ lab("sampling", {
   mount(el, api) {
     const x_T = stream("start", api.seed).randn(2 * SAMPLED), now = { x_T, result: null, frame: null, args: null };
     let seed = api.seed, drawn = false, start = null;
-    sentence(el, "Choose a sampler and find the fewest evaluations whose distance is that of real points. " +
-      "Then drop one start twenty times: press a place in the picture, or use the arrow keys there.");
+    sentence(el, "Find for each sampler the fewest evaluations whose distance is near that of real points. " +
+      "Then press a place in the picture, or an arrow key in it: one start is dropped there twenty times.");
     const pictures = make(el, "div", { className: "lab-pictures" });
-    const picture = new Picture(pictures, { label: "Samples" });
+    const picture = new Picture(pictures, { label: "Samples" }), tries = new Tries(pictures);
     const row = controls(el);
     const sampler = select(row, { name: "sampler", label: "sampler", options: SAMPLERS, value: "ddim",
       onChange: () => (fit(), go()) });
@@ -139,9 +140,9 @@ lab("sampling", {
     const layer = menu(row, { points: true, paths: false, outline: true }, { onChange: () => picture.refresh(),
       onSave: () => picture.save("sampling.png", `${samplingWords(argsNow())}, seed ${seed}`) });
     measured(el, { evaluations: "evaluations", distance: "distance", coverage: "coverage" }, ["distance", "coverage"]);
-    sentence(el, "Few large steps end on averages of origins, so the samples are blurred; fifteen evaluations are " +
-      "enough for DPM-Solver++, which places them by the noise and corrects each step by the one before. " +
-      "DDPM scatters one start over the map; DDIM without noise sends all twenty copies the same way.");
+    sentence(el, "Few large steps end on averages of origins, so the samples are blurred. DPM-Solver++, with its times " +
+      "spread by the noise and each step corrected by the one before, comes near the floor in fifteen evaluations, DDIM in " +
+      "fifty. One start decides next to nothing for DDPM, and everything for DDIM without noise.");
 
     const run = dial(api, "sample", { need: ["fourier", "outline"], onMessage: show, onResult: (result, args) => {
       startStop(draw, "Draw", false);
@@ -174,6 +175,8 @@ lab("sampling", {
         Object.assign(now, { result: message, frame: null });
         for (const name of ["evaluations", "distance", "distance-floor", "coverage", "coverage-floor"])
           api.output(name, message[name]);
+        const slip = args.sampler === "ddpm" && args.slip !== "none";
+        if (!args.start && !slip && message.y.length === SAMPLED) tries.add(args.sampler, { ...message, eta: args.eta }, message);
         api.summary(samplingSummary(args, message));
         picture.describe(samplingSummary(args, message));
       }
@@ -185,5 +188,6 @@ lab("sampling", {
     picture.draw = () => drawSampling(picture, now, layer, api.data.outline.x);
     fit();
     picture.refresh();
+    tries.refresh();
   },
 });
