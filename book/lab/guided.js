@@ -2,6 +2,7 @@
 
 import { gridPoints, Picture } from "./canvas.js";
 import { make, select, slider } from "./controls.js";
+import { paintDensity } from "./fields.js";
 import { distanceAndCoverage, freshPoints, ofState, pathsOf } from "./measures.js";
 import { class_accuracy } from "./metrics.js";
 import { stream } from "./random.js";
@@ -83,7 +84,7 @@ export function captioned(parent, label) {
 /** One picture: the density underneath, the outline, the ways, the points; `stale` ones are of the settings before. */
 export function drawGuided(picture, { shown, density, state, outline, idle, stale }, layer) {
   const grey = picture.colour("--lab-grey"), colour = picture.stateColour(state);
-  if (density && layer("density")) picture.density(density.values, density.side, { colour: grey, most: 0.75 });
+  if (density && layer("density")) paintDensity(picture, density.values, density.side, { colour: grey, most: 0.75 });
   if (layer("outline")) picture.points(outline, { colour: grey, size: 1, alpha: 0.7 });
   if (!shown) {
     picture.points(idle, { colour: grey, size: 2, alpha: 0.6 });
@@ -122,7 +123,8 @@ function sharesOf(x) {
 
 /** Total variation between points x (n, 2) and a density on the grid, and that of as many draws from it. */
 export function total_variation(x, p, random) {
-  const grid = gridPoints(DENSITY_SIDE), exact = new Float64Array(DENSITY_SQUARES ** 2), part = DENSITY_SIDE / DENSITY_SQUARES;
+  const grid = gridPoints(DENSITY_SIDE), exact = new Float64Array(DENSITY_SQUARES ** 2);
+  const part = DENSITY_SIDE / DENSITY_SQUARES;
   p.forEach((v, i) => {
     exact[DENSITY_SQUARES * Math.floor(i / DENSITY_SIDE / part) + Math.floor((i % DENSITY_SIDE) / part)] += v;
   });

@@ -10,6 +10,7 @@ export class Tries extends Chart {
     super(parent, { label: "Distance to the outline against evaluations, for what you have tried", x: [1, 500],
       y: [0.008, 2], xTicks: [1, 3, 10, 30, 100, 500], yTicks: [0.01, 0.03, 0.1, 0.3, 1], xName: "evaluations",
       ratio: 0.8, log: true });
+    this.canvas.style.aspectRatio = "1 / 0.8";
     this.tries = new Map();
     this.floor = null;
     this.draw = () => this.#show();
@@ -22,7 +23,7 @@ export class Tries extends Chart {
   }
 
   /** Keep a try of a sampler; the same one again replaces it. */
-  add(sampler, { evaluations, eta }, { distance, ["distance-floor"]: floor }) {
+  add(sampler, eta, { evaluations, distance, "distance-floor": floor }) {
     this.tries.set(`${sampler} ${evaluations} ${eta}`, { sampler, evaluations, eta, distance });
     this.floor = floor;
     this.refresh();

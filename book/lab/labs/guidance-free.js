@@ -76,8 +76,8 @@ const FREE_WORDS = { learnt: "The network's two answers", exact: "The exact scor
 /** What a picture shows, under it. */
 function freeWords(name, shown, card) {
   if (!shown || !card) return `${FREE_WORDS[name]}.`;
-  return `${FREE_WORDS[name]}: ${shown.n} points, coverage ${card.coverage.toFixed(3)}, distance ` +
-    `${card.distance.toFixed(3)} (real points: ${card["coverage-floor"].toFixed(3)}, ${card["distance-floor"].toFixed(3)}).`;
+  const of = (measure) => `${measure} ${card[measure].toFixed(3)} (real ${card[`${measure}-floor`].toFixed(3)})`;
+  return `${FREE_WORDS[name]}: ${shown.n} points, ${of("coverage")}, ${of("distance")}.`;
 }
 
 lab("guidance-free", {
@@ -104,8 +104,9 @@ lab("guidance-free", {
       onSave: () => views.learnt.picture.save("guidance-free.png", caption()) });
     const stop = button(row, { name: "stop", label: "Stop", onClick: () => run.stop() });
     measured(el, GUIDED_OUTPUTS, GUIDED_FLOORED);
-    sentence(el, "From scale 4 on a piece of Oklahoma is missing, with exact scores as well; walks at every noise level " +
-      "bring it back, at many times the cost. That points fly off the map at scale 8 is the network's doing alone.");
+    sentence(el, "From scale 4 on a piece of Oklahoma is missing, with exact scores as well; walks at every noise " +
+      "level bring it back, at many times the cost. That points fly off the map at scale 8 is the network's doing " +
+      "alone.");
 
     const run = dial(api, "draw", { need: ["conditional", "outline", "states"], onMessage: show,
       onResult: (result, args) => {
@@ -129,9 +130,11 @@ lab("guidance-free", {
       if (message.card) showCard(api, args.scale, message.card);
       views.learnt.words.textContent = freeWords("learnt", now.learnt, now.card);
       views.exact.words.textContent = freeWords("exact", now.exact, now.card_exact);
-      if (message.card_exact) api.summary(`${caption()}: ${(100 * now.card.accuracy).toFixed(0)}% of the points right, ` +
-        `${(100 * now.card.coverage).toFixed(0)}% of the outline covered, by exact scores ` +
-        `${(100 * now.card_exact.coverage).toFixed(0)}%.`);
+      if (message.card_exact) {
+        const percent = (v) => `${Math.round(100 * v)}%`, { card, card_exact: exact } = now;
+        api.summary(`${caption()}: ${percent(card.accuracy)} of the points right, ${percent(card.coverage)} of the ` +
+          `outline covered, by exact scores ${percent(exact.coverage)}.`);
+      }
       refresh();
     }
 

@@ -28,7 +28,7 @@ function guidedPredictor({ state, scale, by }, schedule, observer, networks) {
 function guidedDensities({ state, scale, t, seed }, observer, x_t) {
   if (keptGuided.logs?.t !== t) keptGuided.logs = gridLogs(observer, t);
   const noised = tiltOf(keptGuided.logs, state, scale); // noise, then tilt
-  const tilted = tiltOf(keptGuided.logs, state, Math.min(1, Math.ceil(scale))); // tilt, then noise: the whole state, blurred
+  const tilted = tiltOf(keptGuided.logs, state, scale > 0 ? 1 : 0); // tilt, then noise: the whole state, blurred
   const some = x_t.subarray(0, 2 * GUIDED_COMPARED), random = stream("floor", seed);
   const apart = t < GUIDED_EARLIEST ? null : [noised, tilted].map((p) => total_variation(some, p, random));
   return { densities: [noised, tilted].map((p) => Float32Array.from(p)), apart };
@@ -58,11 +58,13 @@ const TILT_WORDS = ["Noise, then tilt: Eq. 13 at time t", "Tilt, then noise: Eq.
 
 function guidanceSummary({ state, scale, by, t }, { card, apart }) {
   const [accuracy, coverage] = [card.accuracy, card.coverage].map((v) => `${(100 * v).toFixed(0)}%`);
-  const text = `${STATE_NAMES[state]} at scale ${scale}, guided by the ${by === "exact" ? "exact posterior" : "classifier"}: ` +
+  const guide = by === "exact" ? "exact posterior" : "classifier";
+  const text = `${STATE_NAMES[state]} at scale ${scale}, guided by the ${guide}: ` +
     `${accuracy} of the points right, ${coverage} of the outline covered.`;
   if (!apart) return text;
-  return `${text} At t = ${t} the points differ from ${TILT_ORDERS[0]} by ${apart[0][0].toFixed(2)} ` +
-    `(chance ${apart[0][1].toFixed(2)}), from ${TILT_ORDERS[1]} by ${apart[1][0].toFixed(2)} (${apart[1][1].toFixed(2)}).`;
+  const differ = apart.map(([d, chance], i) =>
+    `from "${TILT_ORDERS[i]}" by ${d.toFixed(2)} (chance ${chance.toFixed(2)})`);
+  return `${text} At t = ${t} the points differ ${differ.join(", ")}.`;
 }
 
 lab("guidance", {
@@ -71,8 +73,8 @@ lab("guidance", {
   mount(el, api) {
     const { outline } = api.data, { seed } = api, idle = stream("guided", seed).randn(2 * GUIDED_QUICK);
     const now = { shown: null, densities: null };
-    sentence(el, "Turn the scale up from 1 until a piece of the state is missing. Then turn t up, back into the noise: " +
-      "when was it lost, and which of the two densities were the points following?");
+    sentence(el, "Turn the scale up from 1 until a piece of the state is missing. Then turn t up, back into the " +
+      "noise: when was it lost, and which of the two densities were the points following?");
     const pictures = make(el, "div", { className: "lab-pictures" });
     const views = TILT_ORDERS.map((order) => captioned(pictures, `Guided points over the density "${order}"`));
     const row = controls(el), go = () => (showCard(api, scale.value, null), run(argsNow()), fit(true));
@@ -82,11 +84,13 @@ lab("guidance", {
     const by = select(row, { name: "by", label: "guided by", onChange: go,
       options: [["learnt", "classifier"], ["exact", "exact posterior"]] });
     const layer = menu(row, { points: true, density: true, outline: true, paths: false }, { onChange: refresh,
-      onSave: () => views.forEach(({ picture }, i) => picture.save(`guidance-${i + 1}.png`, `${TILT_ORDERS[i]}: ${caption()}`)) });
+      onSave: () =>
+      views.forEach(({ picture }, i) => picture.save(`guidance-${i + 1}.png`, `${TILT_ORDERS[i]}: ${caption()}`)) });
     const stop = button(row, { name: "stop", label: "Stop", onClick: () => run.stop() });
     measured(el, GUIDED_OUTPUTS, GUIDED_FLOORED);
-    sentence(el, "At t = 0 both orders promise the whole state, whatever the scale. At high noise the points follow the " +
-      "left density, to the far side of the state; as the noise falls it spreads out again, and they stay where they are.");
+    sentence(el, "At t = 0 both orders promise the whole state, whatever the scale above 0. At high noise the points " +
+      "are nearer to the left density, on the far side of the state; as the noise falls it spreads out again, and " +
+      "they stay where they are.");
 
     const run = dial(api, "draw", { need: ["fourier", "classifier", "outline", "states"], onMessage: show,
       onResult: (result, args) => (fit(false), result && show(result, args)) });
@@ -100,7 +104,8 @@ lab("guidance", {
     }
 
     function caption() {
-      return `${STATE_NAMES[Number(state.value)]}, scale ${scale.value}, t = ${timeAt(t.value)}, ${by.value}, seed ${seed}`;
+      const { state: k, t: time } = argsNow();
+      return `${STATE_NAMES[k]}, scale ${scale.value}, t = ${time}, ${by.value}, seed ${seed}`;
     }
 
     function fit(busy) {
@@ -112,7 +117,7 @@ lab("guidance", {
       views.forEach(({ words }, i) => {
         const apart = message.apart?.[i].map((v) => v.toFixed(2));
         if (message.densities || !now.densities)
-          words.textContent = TILT_WORDS[i] + (apart ? `. The points differ by ${apart[0]} (chance: ${apart[1]}).` : ".");
+          words.textContent = TILT_WORDS[i] + (apart ? `. Points differ by ${apart[0]} (chance ${apart[1]}).` : ".");
       });
       if (message.card) {
         showCard(api, args.scale, message.card);

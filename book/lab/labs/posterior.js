@@ -1,4 +1,4 @@
-/** Chapter 5: which state a noisy point is from, over t: the exact posterior beside a learnt one; one point's belief. */
+/** Chapter 5: which state a noisy point is from, over t: the exact posterior beside a learnt one; a point's belief. */
 
 import { gridPoints } from "../canvas.js";
 import { controls, make, menu, sentence, slider } from "../controls.js";
@@ -6,6 +6,7 @@ import { loadData } from "../data.js";
 import { classifier, softmax } from "../denoiser.js";
 import { dial } from "../dial.js";
 import { IdealDenoiser } from "../exact.js";
+import { paintClasses } from "../fields.js";
 import { captioned } from "../guided.js";
 import { handle } from "../handle.js";
 import { lab } from "../lab.js";
@@ -15,20 +16,21 @@ import { NoiseSchedule } from "../schedule.js";
 import { STATE_NAMES } from "../states.js";
 
 const MAP_SIDES = [24, 80], MAP_STRIP = 400, HELD_OUT = 400; // cells a side, cells at a time, points of each state
-const K = STATE_NAMES.length;
+const CLASSES = STATE_NAMES.length;
 const MAPS = { exact: "The exact posterior", learnt: "A small classifier" };
 
-/** p(y given x_t) of both, (n, K). */
+/** p(y given x_t) of both, (n, CLASSES). */
 function beliefs(ideal, network, x_t, t) {
-  return { exact: Float32Array.from(ideal.log_posterior(x_t, t), Math.exp), learnt: softmax(network(x_t, t), K) };
+  return { exact: Float32Array.from(ideal.log_posterior(x_t, t), Math.exp), learnt: softmax(network(x_t, t), CLASSES) };
 }
 
 /** Both maps at time t, strip by strip. */
 function* mapsAt(ideal, network, side, t) {
-  const grid = gridPoints(side), maps = { exact: new Float32Array(side * side * K), learnt: new Float32Array(side * side * K) };
+  const grid = gridPoints(side), maps = {};
+  for (const name of Object.keys(MAPS)) maps[name] = new Float32Array(side * side * CLASSES);
   for (let from = 0; from < side * side; from += MAP_STRIP) {
     const part = beliefs(ideal, network, grid.slice(2 * from, 2 * (from + MAP_STRIP)), t);
-    for (const name of Object.keys(maps)) maps[name].set(part[name], from * K);
+    for (const name of Object.keys(MAPS)) maps[name].set(part[name], from * CLASSES);
     yield;
   }
   return { side, maps };
@@ -36,16 +38,16 @@ function* mapsAt(ideal, network, side, t) {
 
 /** Shares of right answers on fresh noisy points, and those points. */
 function accuracies(ideal, network, outline, t, seed, schedule) {
-  const random = stream("held out", seed), x_0 = new Float32Array(2 * K * HELD_OUT);
-  for (let k = 0; k < K; k++) x_0.set(freshPoints(ofState(outline, k), HELD_OUT, random), 2 * k * HELD_OUT);
+  const random = stream("held out", seed), x_0 = new Float32Array(2 * CLASSES * HELD_OUT);
+  for (let k = 0; k < CLASSES; k++) x_0.set(freshPoints(ofState(outline, k), HELD_OUT, random), 2 * k * HELD_OUT);
   const x_t = schedule.q_sample(x_0, t, random.randn(x_0.length)), p = beliefs(ideal, network, x_t, t), right = {};
   for (const name of Object.keys(p)) {
     let count = 0;
-    for (let i = 0; i < K * HELD_OUT; i++) {
-      const row = p[name].subarray(i * K, (i + 1) * K);
+    for (let i = 0; i < CLASSES * HELD_OUT; i++) {
+      const row = p[name].subarray(i * CLASSES, (i + 1) * CLASSES);
       if (row.indexOf(Math.max(...row)) === Math.floor(i / HELD_OUT)) count += 1;
     }
-    right[name] = count / (K * HELD_OUT);
+    right[name] = count / (CLASSES * HELD_OUT);
   }
   return { right, x_t };
 }
@@ -90,12 +92,13 @@ function beliefBars(parent) {
 }
 
 function drawMap(picture, name, now, layer) {
-  if (now.maps && layer("map")) picture.classes(now.maps.maps[name], now.maps.side, K);
+  if (now.maps && layer("map")) paintClasses(picture, now.maps.maps[name], now.maps.side, CLASSES);
   if (now.x_t && layer("points")) picture.points(now.x_t, { size: 1.4, alpha: 0.3 });
   if (layer("names")) for (const { name: words, centre } of now.centres)
     picture.text(words, ...picture.at(...centre), { align: "center", size: 12 });
   const [px, py] = picture.at(...now.point), { context: c } = picture;
-  Object.assign(c, { strokeStyle: picture.colour("--lab-ground"), fillStyle: picture.colour("--lab-ink"), lineWidth: 2 });
+  const [ground, ink] = ["--lab-ground", "--lab-ink"].map(picture.colour);
+  Object.assign(c, { strokeStyle: ground, fillStyle: ink, lineWidth: 2 });
   c.beginPath();
   c.arc(px, py, 7, 0, 2 * Math.PI);
   c.fill();
@@ -116,8 +119,8 @@ function aboutSmall({ compared }, count) {
     const i = compared.t.indexOf(t);
     return `${(100 * compared.small[i]).toFixed(1)}% against ${(100 * compared.large[i]).toFixed(1)}% at t = ${t}`;
   };
-  return `The learnt map is that of a small classifier of ${count} weights, taught to say what the book's large one says; ` +
-    `on fresh points it is right for ${at(50)}, ${at(150)} and ${at(300)}.`;
+  return `The learnt map is that of a small classifier of ${count} weights, taught to say what the book's large one ` +
+    `says; on fresh points it is right for ${at(50)}, ${at(150)} and ${at(300)}.`;
 }
 
 lab("posterior", {
@@ -128,8 +131,8 @@ lab("posterior", {
     const schedule = NoiseSchedule.linear(), ideal = new IdealDenoiser(states.x, schedule, { y: states.y });
     const network = classifier(api.data.classifier);
     const now = { maps: null, x_t: null, point: [0, -0.5], centres: centresOf(states), belief: null };
-    sentence(el, "Drag the point about, or move it with the arrow keys, and turn t: when does nobody know the state any " +
-      "more, and where do the two maps differ?");
+    sentence(el, "Drag the point about, or move it with the arrow keys, and turn t: when does nobody know the state " +
+      "any more, and where do the two maps differ?");
     const pictures = make(el, "div", { className: "lab-pictures" });
     const views = Object.entries(MAPS).map(([name, words]) => {
       const view = captioned(pictures, words);
@@ -146,8 +149,8 @@ lab("posterior", {
     const bars = beliefBars(el);
     measured(el, { t: "t", accuracy: "right answers" }, ["accuracy"],
       { beside: "best possible", title: "the exact posterior, for the same fresh points" });
-    sentence(el, "The two agree where points are likely. Far out at low noise, where none ever is, the small classifier's " +
-      `borders are guesses. ${aboutSmall(about, api.data.classifier.count.toLocaleString("en"))}`);
+    sentence(el, "The two agree where points are likely. Far out at low noise, where none ever is, the small " +
+      `classifier's borders are guesses. ${aboutSmall(about, api.data.classifier.count.toLocaleString("en"))}`);
 
     let asked = false;
     const maps = dial(api, "maps", { need: ["states", "outline", "classifier"],

@@ -70,7 +70,8 @@ const samplingJobs = {
 };
 
 function drawWays(picture, { result }, walks) {
-  result.paths.slice(0, walks).forEach((path, i) => picture.paths([path], { colour: picture.stateColour(result.y[i]), alpha: 0.5 }));
+  const colours = Array.from(result.y, (k) => picture.stateColour(k));
+  result.paths.slice(0, walks).forEach((path, i) => picture.paths([path], { colour: colours[i], alpha: 0.5 }));
   const starts = Float32Array.from({ length: 2 * walks }, (_, i) => result.paths[i >> 1][i & 1]);
   picture.points(starts, { size: 5, colour: picture.colour("--lab-grey"), alpha: 1 });
   picture.points(result.x_0.slice(0, 2 * walks), { y: result.y.slice(0, walks), size: 6, alpha: 1 });
@@ -106,8 +107,8 @@ function samplingWords({ sampler, evaluations, eta, slip }) {
 function samplingSummary(args, result) {
   if (!args.start) {
     const [d, floor, c] = ["distance", "distance-floor", "coverage"].map((name) => result[name].toFixed(3));
-    return `${result.y.length} points by ${samplingWords(args)}: ${d} from the outline on average, real points ${floor}; ` +
-      `${Math.round(100 * c)}% of the outline covered.`;
+    return `${result.y.length} points by ${samplingWords(args)}: ${d} from the outline on average, ` +
+      `real points ${floor}; ${Math.round(100 * c)}% of the outline covered.`;
   }
   const counts = STATE_NAMES.map((name, k) => [name, result.y.filter((y) => y === k).length]).filter(([, n]) => n);
   const where = counts.map(([name, n]) => `${n} in ${name}`).join(", ");
@@ -127,8 +128,8 @@ lab("sampling", {
     const row = controls(el);
     const sampler = select(row, { name: "sampler", label: "sampler", options: SAMPLERS, value: "ddim",
       onChange: () => (fit(), go()) });
-    const steps = slider(row, { name: "evaluations", label: "evaluations", min: 0, max: EVALUATIONS.length - 1, value: 6,
-      format: (i) => String(EVALUATIONS[i]), onInput: () => go() });
+    const steps = slider(row, { name: "evaluations", label: "evaluations", min: 0, max: EVALUATIONS.length - 1,
+      value: 6, format: (i) => String(EVALUATIONS[i]), onInput: () => go() });
     const eta = slider(row, { name: "eta", label: "eta", min: 0, max: 1, step: 0.25, value: 0, onInput: () => go() });
     const slip = select(row, { name: "slip", label: "slip", options: SLIPS, onChange: () => go() });
     const draw = button(row, { name: "draw", label: "Draw", onClick: () => {
@@ -140,9 +141,9 @@ lab("sampling", {
     const layer = menu(row, { points: true, paths: false, outline: true }, { onChange: () => picture.refresh(),
       onSave: () => picture.save("sampling.png", `${samplingWords(argsNow())}, seed ${seed}`) });
     measured(el, { evaluations: "evaluations", distance: "distance", coverage: "coverage" }, ["distance", "coverage"]);
-    sentence(el, "Few large steps end on averages of origins, so the samples are blurred. DPM-Solver++, with its times " +
-      "spread by the noise and each step corrected by the one before, comes near the floor in fifteen evaluations, DDIM in " +
-      "fifty. One start decides next to nothing for DDPM, and everything for DDIM without noise.");
+    sentence(el, "Few large steps end on averages of origins, so the samples are blurred. DPM-Solver++ spreads its " +
+      "times by the noise and corrects each step by the one before: ten or fifteen evaluations bring it near the " +
+      "floor, DDIM needs fifty. A start decides next to nothing for DDPM, and everything for DDIM without noise.");
 
     const run = dial(api, "sample", { need: ["fourier", "outline"], onMessage: show, onResult: (result, args) => {
       startStop(draw, "Draw", false);
@@ -175,8 +176,8 @@ lab("sampling", {
         Object.assign(now, { result: message, frame: null });
         for (const name of ["evaluations", "distance", "distance-floor", "coverage", "coverage-floor"])
           api.output(name, message[name]);
-        const slip = args.sampler === "ddpm" && args.slip !== "none";
-        if (!args.start && !slip && message.y.length === SAMPLED) tries.add(args.sampler, { ...message, eta: args.eta }, message);
+        const slip = args.sampler === "ddpm" && args.slip !== "none", whole = message.y.length === SAMPLED;
+        if (whole && !slip) tries.add(args.sampler, args.eta, message);
         api.summary(samplingSummary(args, message));
         picture.describe(samplingSummary(args, message));
       }
