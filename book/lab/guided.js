@@ -77,7 +77,7 @@ export function captioned(parent, label) {
   const picture = new Picture(box, { label });
   picture.canvas.style.width = "100%";
   const words = make(box, "p", { className: "lab-sentence" });
-  words.style.margin = "0.3rem 0 0";
+  Object.assign(words.style, { margin: "0.3rem 0 0", fontSize: "0.85em" });
   return { picture, words };
 }
 
@@ -93,6 +93,13 @@ export function drawGuided(picture, { shown, density, state, outline, idle, stal
   if (layer("paths")) picture.paths(shown.paths, { colour, alpha: 0.45 });
   if (layer("points")) picture.points(shown.x_t, { colour, size: 2.2, alpha: stale ? 0.2 : 0.85 });
   return picture.text(shown.t ? `t = ${shown.t}` : "", 8, 18);
+}
+
+/** A row for what is not a control of the lab's question: the layers, and stopping. */
+export function extras(parent) {
+  const row = make(parent, "div");
+  Object.assign(row.style, { display: "flex", flexWrap: "wrap", gap: "0.5rem 1.1rem", alignItems: "flex-start" });
+  return row;
 }
 
 /** The grid of the densities: four points along each side of the chapter's squares. */

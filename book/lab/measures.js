@@ -20,7 +20,7 @@ export function measured(parent, names, floored, { beside = "real", title = REAL
     if (!floored.includes(name)) continue;
     const floor = make(null, "label", { title }, ` ${beside} `);
     floor.append(output(`${name}-floor`));
-    floor.style.color = "var(--lab-grey)";
+    Object.assign(floor.style, { color: "var(--lab-grey)", marginInlineStart: "0.4rem" });
     item.append(floor);
   }
 }

@@ -4,8 +4,8 @@ import { button, controls, make, menu, select, sentence } from "../controls.js";
 import { denoiser } from "../denoiser.js";
 import { dial } from "../dial.js";
 import { ClassifierFreeGuidance } from "../guidance.js";
-import { captioned, drawGuided, GUIDED_FLOORED, GUIDED_OUTPUTS, GUIDED_QUICK, GUIDED_TIMES, guidedControls, guidedPath,
-  quickTimes, showCard, shownOf, stateCard } from "../guided.js";
+import { captioned, drawGuided, extras, GUIDED_FLOORED, GUIDED_OUTPUTS, GUIDED_QUICK, GUIDED_TIMES, guidedControls,
+  guidedPath, quickTimes, showCard, shownOf, stateCard } from "../guided.js";
 import { lab } from "../lab.js";
 import { measured, observerOf, ofState } from "../measures.js";
 import { stream } from "../random.js";
@@ -71,13 +71,13 @@ const freeJobs = {
   },
 };
 
-const FREE_WORDS = { learnt: "The network's two answers", exact: "The exact scores, for comparison" };
+const FREE_WORDS = { learnt: "Learnt scores", exact: "Exact scores" };
 
 /** What a picture shows, under it. */
 function freeWords(name, shown, card) {
   if (!shown || !card) return `${FREE_WORDS[name]}.`;
   const of = (measure) => `${measure} ${card[measure].toFixed(3)} (real ${card[`${measure}-floor`].toFixed(3)})`;
-  return `${FREE_WORDS[name]}: ${shown.n} points, ${of("coverage")}, ${of("distance")}.`;
+  return `${FREE_WORDS[name]}, ${shown.n} points: ${of("coverage")}, ${of("distance")}.`;
 }
 
 lab("guidance-free", {
@@ -100,9 +100,9 @@ lab("guidance-free", {
     };
     const { state, scale } = guidedControls(row, go);
     const walks = select(row, { name: "walks", label: "corrections", options: FREE_WALKS, onChange: go });
-    const layer = menu(row, { points: true, outline: true, paths: false }, { onChange: refresh,
+    const more = extras(el), layer = menu(more, { points: true, outline: true, paths: false }, { onChange: refresh,
       onSave: () => views.learnt.picture.save("guidance-free.png", caption()) });
-    const stop = button(row, { name: "stop", label: "Stop", onClick: () => run.stop() });
+    const stop = button(more, { name: "stop", label: "Stop", onClick: () => run.stop() });
     measured(el, GUIDED_OUTPUTS, GUIDED_FLOORED);
     sentence(el, "From scale 4 on a piece of Oklahoma is missing, with exact scores as well; walks at every noise " +
       "level bring it back, at many times the cost. That points fly off the map at scale 8 is the network's doing " +

@@ -4,8 +4,8 @@ import { button, controls, make, menu, select, sentence, slider } from "../contr
 import { classifier, denoiser, log_prob_gradient } from "../denoiser.js";
 import { dial } from "../dial.js";
 import { ClassifierFreeGuidance, ClassifierGuidance } from "../guidance.js";
-import { captioned, DENSITY_SIDE, drawGuided, GUIDED_FLOORED, GUIDED_OUTPUTS, GUIDED_TIMES, guidedControls, guidedPath,
-  gridLogs, GUIDED_QUICK, quickTimes, showCard, shownOf, stateCard, tiltOf, total_variation } from "../guided.js";
+import { captioned, DENSITY_SIDE, drawGuided, extras, GUIDED_FLOORED, GUIDED_OUTPUTS, GUIDED_TIMES, guidedControls,
+  guidedPath, gridLogs, GUIDED_QUICK, quickTimes, showCard, shownOf, stateCard, tiltOf, total_variation } from "../guided.js";
 import { lab } from "../lab.js";
 import { measured, observerOf, ofState } from "../measures.js";
 import { stream } from "../random.js";
@@ -83,10 +83,10 @@ lab("guidance", {
       format: (i) => String(timeAt(i)), onInput: go });
     const by = select(row, { name: "by", label: "guided by", onChange: go,
       options: [["learnt", "classifier"], ["exact", "exact posterior"]] });
-    const layer = menu(row, { points: true, density: true, outline: true, paths: false }, { onChange: refresh,
-      onSave: () =>
+    const more = extras(el);
+    const layer = menu(more, { points: true, density: true, outline: true, paths: false }, { onChange: refresh, onSave: () =>
       views.forEach(({ picture }, i) => picture.save(`guidance-${i + 1}.png`, `${TILT_ORDERS[i]}: ${caption()}`)) });
-    const stop = button(row, { name: "stop", label: "Stop", onClick: () => run.stop() });
+    const stop = button(more, { name: "stop", label: "Stop", onClick: () => run.stop() });
     measured(el, GUIDED_OUTPUTS, GUIDED_FLOORED);
     sentence(el, "At t = 0 both orders promise the whole state, whatever the scale above 0. At high noise the points " +
       "are nearer to the left density, on the far side of the state; as the noise falls it spreads out again, and " +

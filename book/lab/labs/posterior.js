@@ -7,7 +7,7 @@ import { classifier, softmax } from "../denoiser.js";
 import { dial } from "../dial.js";
 import { IdealDenoiser } from "../exact.js";
 import { paintClasses } from "../fields.js";
-import { captioned } from "../guided.js";
+import { captioned, extras } from "../guided.js";
 import { handle } from "../handle.js";
 import { lab } from "../lab.js";
 import { freshPoints, measured, ofState } from "../measures.js";
@@ -18,6 +18,8 @@ import { STATE_NAMES } from "../states.js";
 const MAP_SIDES = [24, 80], MAP_STRIP = 400, HELD_OUT = 400; // cells a side, cells at a time, points of each state
 const CLASSES = STATE_NAMES.length;
 const MAPS = { exact: "The exact posterior", learnt: "A small classifier" };
+
+const POSTAL = ["MI", "ID", "OH", "OK", "WI"]; // where there is no room for the names
 
 /** p(y given x_t) of both, (n, CLASSES). */
 function beliefs(ideal, network, x_t, t) {
@@ -94,8 +96,9 @@ function beliefBars(parent) {
 function drawMap(picture, name, now, layer) {
   if (now.maps && layer("map")) paintClasses(picture, now.maps.maps[name], now.maps.side, CLASSES);
   if (now.x_t && layer("points")) picture.points(now.x_t, { size: 1.4, alpha: 0.3 });
-  if (layer("names")) for (const { name: words, centre } of now.centres)
-    picture.text(words, ...picture.at(...centre), { align: "center", size: 12 });
+  const narrow = picture.width < 220;
+  if (layer("names")) for (const { name: words, centre, short } of now.centres)
+    picture.text(narrow ? short : words, ...picture.at(...centre), { align: "center", size: 12 });
   const [px, py] = picture.at(...now.point), { context: c } = picture;
   const [ground, ink] = ["--lab-ground", "--lab-ink"].map(picture.colour);
   Object.assign(c, { strokeStyle: ground, fillStyle: ink, lineWidth: 2 });
@@ -109,7 +112,7 @@ function centresOf(states) {
   return STATE_NAMES.map((name, k) => {
     const x = ofState(states, k), sum = [0, 0];
     x.forEach((v, i) => (sum[i & 1] += (2 * v) / x.length));
-    return { name, centre: sum };
+    return { name, short: POSTAL[k], centre: sum };
   });
 }
 
@@ -143,7 +146,7 @@ lab("posterior", {
     });
     const row = controls(el);
     const t = slider(row, { name: "t", label: "t", min: 1, max: 500, value: 60, onInput: turn });
-    const layer = menu(row, { map: true, points: true, names: true }, { onChange: refresh,
+    const layer = menu(extras(el), { map: true, points: true, names: true }, { onChange: refresh,
       onSave: () => views.forEach(({ picture }, i) =>
         picture.save(`posterior-${i + 1}.png`, `${Object.values(MAPS)[i]}, t = ${t.value}, seed ${api.seed}`)) });
     const bars = beliefBars(el);

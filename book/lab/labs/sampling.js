@@ -4,6 +4,7 @@ import { Picture } from "../canvas.js";
 import { button, controls, make, menu, select, sentence, slider } from "../controls.js";
 import { denoiser } from "../denoiser.js";
 import { dial, startStop } from "../dial.js";
+import { extras } from "../guided.js";
 import { handle } from "../handle.js";
 import { lab } from "../lab.js";
 import { arrival, distanceAndCoverage, freshPoints, measured, observerOf, pathsOf } from "../measures.js";
@@ -138,7 +139,7 @@ lab("sampling", {
       start = null;
       go();
     } });
-    const layer = menu(row, { points: true, paths: false, outline: true }, { onChange: () => picture.refresh(),
+    const layer = menu(extras(el), { points: true, paths: false, outline: true }, { onChange: () => picture.refresh(),
       onSave: () => picture.save("sampling.png", `${samplingWords(argsNow())}, seed ${seed}`) });
     measured(el, { evaluations: "evaluations", distance: "distance", coverage: "coverage" }, ["distance", "coverage"]);
     sentence(el, "Few large steps end on averages of origins, so the samples are blurred. DPM-Solver++ spreads its " +
@@ -159,8 +160,10 @@ lab("sampling", {
 
     function fit() {
       const shown = { ddpm: [slip], ddim: [steps, eta], dpmpp_2m: [steps] }[sampler.value];
-      for (const control of [steps, eta, slip])
-        control.el.parentElement.style.display = shown.includes(control) ? "" : "none";
+      for (const control of [steps, eta, slip]) {
+        if (shown.includes(control)) draw.before(control.el.parentElement);
+        else control.el.parentElement.remove();
+      }
     }
 
     function go() {
