@@ -66,9 +66,10 @@ def test_the_card_is_the_packages(plain_engine: Engine) -> None:
 
 def test_draws_from_a_density_have_the_floor_as_their_variation(plain_engine: Engine) -> None:
     x = torch.randn(1000, 2, generator=stream("x"))
-    script = (
-        """(x) => statesdiff.total_variation(f32(x), new Float64Array(104 * 104).fill(1), statesdiff.stream("a", 1))"""
-    )
+    script = """(x) => {
+      const even = new Float64Array(104 * 104).fill(1 / 104 ** 2);
+      return statesdiff.total_variation(f32(x), even, statesdiff.stream("a", 1));
+    }"""
     apart, floor = plain_engine(script, x).tolist()
     assert 0.5 < apart < 1 and 0.2 < floor < 0.45  # a thousand points in 676 squares of one probability
 

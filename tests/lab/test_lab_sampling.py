@@ -74,13 +74,11 @@ def test_a_finger_and_the_arrow_keys_move_the_start(page: Page) -> None:
 
 def test_draw_stop_and_the_slips(page: Page) -> None:
     page.locator("select[name=sampler]").select_option("ddpm")
-    page.locator("select[name=slip]").select_option("sigma")
     settled(page)
     page.get_by_role("button", name="Draw").click()
     stopped(page, "draw")
-    page.locator("select[name=slip]").select_option("sigma")
-    page.get_by_role("button", name="Draw").click()
-    settled(page)
+    expect(page.get_by_role("button", name="Draw")).to_be_visible()
+    turned(page, slip="sigma")
     assert number(page, "distance") > 5  # chapter 4: the spread is about nine
     assert number(page, "evaluations") == 500
 
