@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from statesdiff import metrics
 from statesdiff.data import JITTER, outline_points, states
 from statesdiff.exact import IdealDenoiser, tilted_density
+from statesdiff.plotting import LIMIT
 from statesdiff.rng import stream
 from statesdiff.schedule import NoiseSchedule
 from tests import test_book
@@ -71,7 +72,10 @@ def test_draws_from_a_density_have_the_floor_as_their_variation(plain_engine: En
       return statesdiff.total_variation(f32(x), even, statesdiff.stream("a", 1));
     }"""
     apart, floor = plain_engine(script, x).tolist()
-    assert 0.5 < apart < 1 and 0.2 < floor < 0.45  # a thousand points in 676 squares of one probability
+    column, row = ((x / LIMIT + 1) * 13).long().clamp(0, 25).unbind(1)
+    shares = (26 * row + column).bincount(minlength=676) / len(x)
+    assert apart == pytest.approx(float((shares - 1 / 676).abs().sum() / 2), abs=1e-3)
+    assert 0.2 < floor < 0.45  # a thousand points in 676 squares of one probability
 
 
 def test_both_wait_and_fit(guidance: Page, free: Page) -> None:

@@ -43,7 +43,7 @@ function* wayBack({ sampler, evaluations, eta, slip, seed }, predictor, schedule
 /** How many points are sampled at first, so that a dial answers at once, and then. */
 function samplingCounts({ sampler, evaluations, start }) {
   if (start) return [DROPPED];
-  return sampler === "ddpm" ? [SAMPLED] : [Math.min(500, Math.max(100, Math.round(7500 / evaluations))), SAMPLED];
+  return sampler === "ddpm" ? [SAMPLED] : [Math.min(500, Math.round(7500 / evaluations)), SAMPLED];
 }
 
 const samplingJobs = {
