@@ -1,0 +1,44 @@
+"""What the tests of labs with dials do: turn, wait for the end, compare with the package."""
+
+from playwright.sync_api import Page, expect
+
+from tests.lab.playing import PATIENCE, number
+
+SETTLED = "document.querySelector('[data-lab]').dataset.state === '{}'"
+
+
+def turned(page: Page, **values: object) -> None:
+    """Set sliders by their place, menus by their value, and wait until all is done."""
+    for name, value in values.items():
+        control = page.locator(f":is(input, select)[name={name}]")
+        if control.evaluate("(el) => el.tagName") == "SELECT":
+            control.select_option(str(value))
+        else:
+            control.fill(str(value))
+    settled(page)
+
+
+def settled(page: Page, state: str = "done") -> None:
+    """Wait until the lab says so."""
+    expect(page.locator("[data-lab]")).to_have_attribute("data-state", state, timeout=PATIENCE)
+
+
+def numbers(page: Page, *names: str) -> list[float]:
+    """Some outputs."""
+    return [number(page, name) for name in names]
+
+
+def ends(page: Page, name: str) -> tuple[str, str]:
+    """What a slider says at its ends, by keyboard."""
+    slider = page.locator(f"input[name={name}]")
+    said = []
+    for key in ("Home", "End"):
+        slider.press(key)
+        said.append(slider.get_attribute("aria-valuetext"))
+    return tuple(said)
+
+
+def stopped(page: Page, button: str) -> None:
+    """Press a button that stops, and see that it does within a moment."""
+    page.locator(f"button[name={button}]").click()
+    expect(page.locator("[data-lab]")).to_have_attribute("data-state", "done", timeout=5_000)
