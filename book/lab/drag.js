@@ -1,8 +1,8 @@
 /** Moving something in a picture: by mouse, by finger, or with the arrow keys. */
 
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+const ARROW_KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 /** What an arrow key moves, in units of the plane; with Shift a fifth of it. */
-const STRIDE = 0.05;
+const KEY_STRIDE = 0.05;
 
 /**
  * @param {Picture} picture
@@ -31,7 +31,7 @@ export function draggable(picture, { label, grab, move, drop = () => {}, step, p
     pointerup: end,
     pointercancel: end,
     keydown(event) {
-      const way = ARROWS[event.key], far = event.shiftKey ? STRIDE / 5 : STRIDE;
+      const way = ARROW_KEYS[event.key], far = event.shiftKey ? KEY_STRIDE / 5 : KEY_STRIDE;
       if (way) step(way[0] * far, way[1] * far);
       else if (press && (event.key === "Enter" || event.key === " ")) press();
       else return;

@@ -3,14 +3,14 @@
 import { JITTER } from "./states.js";
 
 /** Consecutive points further apart than this belong to two curves, units of x. */
-const BREAK = 0.05;
+const CURVE_BREAK = 0.05;
 
 /** Evenly more points on the outline x (n, 2): `parts` in the place of each, so that its grain is no longer seen. */
 export function denseOutline(x, parts = 5) {
   const out = [];
   for (let i = 0; i < x.length; i += 2) {
     out.push(x[i], x[i + 1]);
-    if (i + 3 >= x.length || Math.hypot(x[i + 2] - x[i], x[i + 3] - x[i + 1]) > BREAK) continue;
+    if (i + 3 >= x.length || Math.hypot(x[i + 2] - x[i], x[i + 3] - x[i + 1]) > CURVE_BREAK) continue;
     for (let k = 1; k < parts; k++)
       out.push(x[i] + (k / parts) * (x[i + 2] - x[i]), x[i + 1] + (k / parts) * (x[i + 3] - x[i + 1]));
   }
