@@ -1,0 +1,151 @@
+/** Chapter 1: spoil samples by hand and see which of the four rulers objects. */
+
+import { Picture } from "../canvas.js";
+import { button, controls, make, menu, select, sentence, slider } from "../controls.js";
+import { draggable, inside } from "../drag.js";
+import { lab } from "../lab.js";
+import { freshDraw } from "../outline.js";
+import { stream } from "../random.js";
+import { drawRulers, EMD_COUNT, measureSamples, RULERS, rulerTable, SAMPLE_COUNT, MAP_SIDE } from "../rulers.js";
+import { SPOILS, spoiledSamples } from "../spoil.js";
+import { STATE_NAMES } from "../states.js";
+
+const SPOIL_PLACES = [["-1", "every state"], ...STATE_NAMES.map((name, k) => [String(k), name])];
+const RING_REACH = 0.3; // what the pointer takes hold of, units of x
+const RULER_LAYERS = { points: true, outline: true, missed: true, density: false, pairs: false };
+
+/** Real points to make samples from, noise to blur them with, and other real points for the earth mover to fill. */
+export function drawPool({ outline, states }, seed) {
+  const rows = stream("reference", seed).permutation(states.y.length).subarray(0, EMD_COUNT);
+  return {
+    ...freshDraw(outline, 4 * SAMPLE_COUNT, stream("samples", seed)),
+    noise: stream("noise", seed).randn(2 * SAMPLE_COUNT),
+    reference: Float32Array.from({ length: 2 * EMD_COUNT }, (_, i) => states.x[2 * rows[i >> 1] + (i & 1)]),
+  };
+}
+
+class RulersLab {
+  constructor(el, api) {
+    Object.assign(this, { api, seed: api.seed, found: {}, pairs: null, ring: [0, 0], held: [], byKeys: false });
+    [this.busy, this.waiting, this.moved] = [false, false, new Float32Array(2 * SAMPLE_COUNT)];
+    sentence(el, "These are real points that no model has seen. Spoil them with the controls, or drag some of them " +
+      "away: can you do it so that only one ruler objects? So that none does?");
+    const pictures = make(el, "div", { className: "lab-pictures" });
+    this.picture = new Picture(pictures, { label: "", limit: MAP_SIDE });
+    this.tell = rulerTable(pictures);
+    this.#controls(controls(el));
+    sentence(el, "Each ruler has its blind spot. The NLL forgives blur, and likes whatever gathers where the density " +
+      "is high. The distance does not mind what is missing. Coverage marks what has no sample near (the heavy " +
+      "stretches of outline), and asks nothing else. The EMD sees everything that is larger than its floor. Copies " +
+      "are accepted by all until they are few.");
+    this.#hold();
+    this.newDraw(this.seed);
+  }
+
+  #controls(row) {
+    const change = () => this.change(), options = Object.entries(SPOILS).map(([name, { words }]) => [name, words]);
+    this.how = select(row, { name: "how", label: "spoil by", options, onChange: () => {
+      this.strength.value = this.strength.value; // says it in other words now
+      change();
+    } });
+    this.strength = slider(row, { name: "strength", label: "how much", min: 0, max: 100, value: 0, onInput: change,
+      format: (v) => SPOILS[this.how.value].says(v / 100) });
+    this.where = select(row, { name: "where", label: "where", options: SPOIL_PLACES, onChange: change });
+    button(row, { name: "draw", label: "New draw", onClick: () => this.newDraw(this.seed + 1) });
+    this.layer = menu(row, RULER_LAYERS, { onChange: () => this.picture.refresh(),
+      onSave: () => this.picture.save("rulers.png", this.settings()) });
+    this.picture.draw = () => drawRulers(this.picture, { samples: this.samples, ...this.api.data, pairs: this.pairs,
+      ring: this.byKeys && { at: this.ring, reach: RING_REACH, holds: this.held.length > 0 } }, this.layer);
+  }
+
+  /** How the samples were spoiled, in words, and what the rulers say. */
+  settings() {
+    const { words, says } = SPOILS[this.how.value], where = SPOIL_PLACES[Number(this.where.value) + 1][1];
+    const numbers = RULERS.map((r) => `${r.words} ${this.found[r.name]?.toFixed(3)} (${r.floor})`);
+    return `${words}, ${says(this.strength.value / 100)}, ${where}; ${numbers.join(", ")}; seed ${this.seed}`;
+  }
+
+  /** Other points, with nothing dragged. */
+  newDraw(seed) {
+    this.seed = seed;
+    this.pool = drawPool(this.api.data, seed);
+    this.moved.fill(0);
+    this.change();
+  }
+
+  /** Make the samples as the controls and the pointer have it, show them, and have them measured. */
+  change() {
+    const how = { how: this.how.value, strength: this.strength.value / 100, where: Number(this.where.value) };
+    this.samples = spoiledSamples(this.pool, SAMPLE_COUNT, how);
+    this.moved.forEach((v, i) => (this.samples.x[i] += v));
+    this.pairs = null;
+    this.picture.refresh();
+    this.measure();
+  }
+
+  /** The quick rulers, one request at a time and the newest samples next; the slow one when nothing new has come. */
+  measure() {
+    this.waiting = this.busy;
+    if (this.busy) return;
+    this.busy = true;
+    const samples = this.samples.x, { reference } = this.pool, next = () => {
+      this.busy = false;
+      if (this.waiting) this.measure();
+    };
+    const run = this.api.run("measure", { samples, reference }, { need: ["states", "outline"], onMessage: (quick) => {
+      this.show(quick);
+      next();
+    } });
+    run.done.then((slow) => slow && this.show({ ...this.found, ...slow }, { ...slow, samples, reference }), next);
+  }
+
+  show(found, pairs = null) {
+    [this.found, this.pairs] = [found, pairs];
+    this.tell(found, this.api);
+    this.picture.refresh();
+  }
+
+  /** The samples within reach of a place. */
+  near([x, y]) {
+    const { x: at } = this.samples, rows = Array.from({ length: SAMPLE_COUNT }, (_, i) => i);
+    return rows.filter((i) => Math.hypot(at[2 * i] - x, at[2 * i + 1] - y) < RING_REACH);
+  }
+
+  /** Move the ring, and what it holds. */
+  carry(to) {
+    const by = [to[0] - this.ring[0], to[1] - this.ring[1]];
+    for (const i of this.held) for (const c of [0, 1]) this.moved[2 * i + c] += by[c];
+    this.ring = to;
+    if (this.held.length) this.change();
+    else this.picture.refresh();
+  }
+
+  #hold() {
+    const { picture } = this;
+    draggable(picture, {
+      label: "The samples on the map. Arrow keys move a ring; the space bar takes the points in it, or lets them go.",
+      grab: (place) => {
+        [this.ring, this.byKeys, this.held] = [place, false, this.near(place)];
+        return this.held.length > 0;
+      },
+      move: (place) => this.carry(inside(place, picture.limit)),
+      drop: () => (this.held = []),
+      step: (dx, dy) => {
+        this.byKeys = true;
+        this.carry(inside([this.ring[0] + dx, this.ring[1] + dy], picture.limit));
+      },
+      press: () => {
+        [this.byKeys, this.held] = [true, this.held.length ? [] : this.near(this.ring)];
+        const n = this.held.length;
+        this.api.summary(n ? `${n} points taken: the arrow keys move them.` : "Nothing is held.");
+        picture.refresh();
+      },
+    });
+  }
+}
+
+lab("metrics", {
+  data: ["states", "outline"],
+  jobs: { measure: measureSamples },
+  mount: (el, api) => void new RulersLab(el, api),
+});
