@@ -13,8 +13,8 @@ const SIZE = 5000, FLOOR = 1000, MADE = 2000, QUICK = 500, UPDATES = 1200, FRAGM
 const COLOURS = [0, 3];
 const NUMBERS = ["step", "seconds", "loss", "distance"];
 const TRY = "Draw something, then press Make it: noise becomes your drawing. Or press Train, and a network learns to.";
-const SHOWS = "Make it asks the exact denoiser of your points. What it makes lies about as near to them as other points of " +
-  "your drawing would, and that is the floor; a network that has trained for a few seconds comes near it.";
+const SHOWS = "Make it asks the exact denoiser of your points. What it makes lies about as near to them as other " +
+  "points of your drawing would, and that is the floor; a network that has trained for a few seconds comes near it.";
 
 /** Drawings, the data that they become, and a picture of samples; see labs/draw.js for the jobs. */
 export class DrawingTable {
@@ -114,8 +114,8 @@ export class DrawingTable {
     this.api.output("floor", this.data ? this.#floor(drawn) : "–");
     this.#allow();
     this.link.value = this.data ? location.href.split("#")[0] + FRAGMENT + encode(drawn) : "";
-    const label = `Your drawing, ${this.drawings.flat().length} strokes. Arrow keys move the pen, with Shift in small ` +
-      "steps; Space sets it down and lifts it; Backspace takes the last stroke away.";
+    const label = `Your drawing, ${this.drawings.flat().length} strokes. Arrow keys move the pen, with Shift ` +
+      "in small steps; Space sets it down and lifts it; Backspace takes the last stroke away.";
     this.paper.describe(label);
     this.paper.refresh();
     this.picture.refresh();
