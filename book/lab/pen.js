@@ -32,7 +32,8 @@ export class Pen {
 
   #drag(event) {
     if (!this.down || this.keyboard) return;
-    for (const e of event.getCoalescedEvents?.() ?? [event]) this.#go(this.picture.toData(e));
+    const several = event.getCoalescedEvents?.() ?? [];
+    for (const e of several.length ? several : [event]) this.#go(this.picture.toData(e));
   }
 
   #lower(place) {

@@ -35,7 +35,7 @@ lab("hero", {
   mount(el, api) {
     let walk = null, walking = null, timer = 0;
     sentence(el, "Press Play: two thousand points of noise find their way, and nobody has told them where to.");
-    const picture = new Picture(make(el, "div", { className: "lab-pictures" }), { label: "Points at time t" });
+    const picture = new Picture(make(el, "div", { className: "lab-pictures" }), { label: "Points at time t", limit: 2.3 });
     const row = controls(el);
     const play = button(row, { name: "play", label: "Play", onClick: () => (timer ? stop() : start()) });
     const at = slider(row, { name: "t", label: "t", min: 0, max: WALK.length - 1, value: 0,
