@@ -12,7 +12,7 @@ from torch import Tensor
 from tests import test_book
 
 LAB = test_book.ROOT / "book" / "lab"
-PAGE = """<!doctype html><html lang="en"><head><title>Labs</title><link rel="icon" href="data:,">
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Labs</title><link rel="icon" href="data:,">
 <link rel="stylesheet" href="lab.css"></head><body>%s<script src="lab.js"></script></body></html>"""
 # What every script of the tests may use: arrays come and go as plain lists.
 HELPERS = """
