@@ -13,7 +13,7 @@ import { dpmpp_2m, last } from "../samplers.js";
 import { NoiseSchedule } from "../schedule.js";
 import { RECIPES, train_denoiser } from "../training.js";
 
-const EVALUATIONS = 20, PREVIEW = 500, EVERY = 100;
+const DRAWN_IN = 20, PREVIEW = 500, EVERY = 100;
 
 /** The predictor of a job, exact or learnt, guided to one drawing by the exact posterior. */
 function predictorOfDrawing({ x, y, width, weights, guidance }) {
@@ -38,7 +38,7 @@ lab("draw", {
       const { schedule, ideal, predictor } = predictorOfDrawing(args);
       const x_T = stream("sample", args.seed).randn(2 * args.n);
       let made = x_T;
-      for (made of dpmpp_2m(predictor, schedule, x_T, { steps: EVALUATIONS })) yield args.watch ? { made } : undefined;
+      for (made of dpmpp_2m(predictor, schedule, x_T, { steps: DRAWN_IN })) yield args.watch ? { made } : undefined;
       return { made, labels: drawingOf(made, ideal), distance: mean_distance(made, args.x) };
     },
 
