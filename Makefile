@@ -6,7 +6,7 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 CODE := $(wildcard conftest.py statesdiff tests tools benchmarks book/_ext notebooks)
 PAGE := _build/html/index.html
 
-.PHONY: book test lab notebooks clean
+.PHONY: book test lab notebooks rehearse clean
 
 # The doctrees of a failed build go: a second build would read them and not repeat the warnings.
 book: $(READY)
@@ -31,6 +31,10 @@ lab: $(READY)
 
 notebooks: $(READY)
 	$(BIN)/python tools/run_notebooks.py
+
+# The ways in, tried for real; environments are kept in .rehearse. PARTS and CHAPTERS choose: make rehearse PARTS=hub
+rehearse:
+	@$(PYTHON) tools/rehearse.py $(PARTS) $(if $(CHAPTERS),--chapters $(CHAPTERS))
 
 clean:
 	rm -rf .venv _build *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*

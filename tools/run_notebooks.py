@@ -15,14 +15,12 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from pathlib import Path
-from queue import Empty
 
 import figures
 import nbformat
-from jupyter_client.channels import AsyncZMQSocketChannel
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
+from patient import Client
 
 from statesdiff.claims import STRICT
 from statesdiff.files.atomic import write_atomically
@@ -35,37 +33,6 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
-
-
-class Client(NotebookClient):
-    """A notebook client that looks at its sockets once a second.
-
-    On a busy machine an asyncio poll of a ZeroMQ socket now and then sleeps through a message that is there, until its
-    timeout: minutes late for a reply, and for an output, whose poll has no timeout, never.
-    """
-
-    async def async_start_new_kernel_client(self, **kwargs):
-        """Start the client and make its two channels poll in short slices."""
-        client = await super().async_start_new_kernel_client(**kwargs)
-        for channel in (client.shell_channel, client.iopub_channel):
-            poll_in_slices(channel)
-        return client
-
-
-def poll_in_slices(channel: AsyncZMQSocketChannel, seconds: float = 1.0) -> None:
-    """Make `channel.get_msg` poll again every few `seconds` until its own timeout."""
-    get_msg = channel.get_msg
-
-    async def patient(timeout: float | None = None) -> dict:
-        deadline = float("inf") if timeout is None else time.monotonic() + timeout
-        while (left := deadline - time.monotonic()) > seconds:
-            try:
-                return await get_msg(timeout=seconds)
-            except Empty:
-                continue
-        return await get_msg(timeout=max(0, left))
-
-    channel.get_msg = patient
 
 
 def execute(notebook: NotebookNode, folder: Path, timeout: int = 600) -> None:
