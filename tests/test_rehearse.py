@@ -10,7 +10,7 @@ import pytest
 import rehearse
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from packaging.version import Version
-from rehearsal import chapters, colab, environments, hub, student, versions
+from rehearsal import chapters, colab, environments, hub, needs, student, versions
 from rehearsal.environments import Trouble
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -202,3 +202,20 @@ def test_an_unknown_part_is_refused_with_the_known_ones(capsys: pytest.CaptureFi
     with pytest.raises(SystemExit, match="2"):
         rehearse.main(["moon"])
     assert "no part 'moon': the parts are hub, colab, oldest, newest" in capsys.readouterr().err
+
+
+def test_memory_is_summed_over_the_processes_of_one_command(tmp_path: Path) -> None:
+    for number, command, peak in (("1", "server --port", 204_800), ("2", "server", 102_400), ("3", "other", 999_999)):
+        (tmp_path / number).mkdir()
+        (tmp_path / number / "cmdline").write_text(command, encoding="utf-8")
+        (tmp_path / number / "status").write_text(f"Name:\tx\nVmHWM:\t{peak} kB\nVmRSS:\t1 kB\n", encoding="utf-8")
+    (tmp_path / "4").mkdir()  # a process that has ended
+    assert needs.peak_memory("server", tmp_path) == 300
+    assert needs.peak_memory("nobody", tmp_path) is None
+
+
+def test_disk_counts_a_file_of_two_names_once(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 3 * needs.MIB)
+    once = needs.disk(tmp_path)
+    os.link(tmp_path / "a", tmp_path / "b")
+    assert needs.disk(tmp_path) == once >= 3

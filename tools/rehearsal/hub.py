@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
-from rehearsal import chapters
+from rehearsal import chapters, needs
 from rehearsal.environments import FOLDER, ROOT, Environment, Trouble, prepare, run
 
 HERE = Path(__file__).parent
@@ -50,8 +50,18 @@ def rehearse(names: Sequence[str], fresh: bool) -> None:
         address, password = stack.enter_context(started(environment, folder))
         for notebook in notebooks:
             visit(environment, browser, folder, notebook, address, password)
+        report(environment, folder)
     if "statesdiff" in environment.versions():
         raise Trouble("the package was installed during the rehearsal: it was not the pulled folder that worked")
+
+
+def report(environment: Environment, folder: Path) -> None:
+    """Print what the student's server, kernel, environment and home took."""
+    server = needs.peak_memory(f"{environment.folder}/bin/jupyterhub-singleuser")
+    kernel = needs.peak_memory("ipykernel_launcher\0-f\0" + str(folder / "homes"))
+    home = needs.disk(folder / "homes" / STUDENT)
+    print(f"  memory: server {server} MiB, kernel {kernel} MiB", flush=True)
+    print(f"  disk: environment {needs.disk(environment.folder)} MiB, home {home} MiB", flush=True)
 
 
 def requirements() -> list[str]:
