@@ -168,20 +168,24 @@ def test_the_ports_are_free_and_differ() -> None:
             one.bind(("127.0.0.1", port))
 
 
-def a_saved_notebook(path: Path, counts: list, outputs: list) -> Path:
-    cells = [new_code_cell("1", execution_count=count) for count in counts]
+def a_saved_notebook(path: Path, run: list[bool], outputs: list) -> Path:
+    """A notebook whose cells all have a stored number, and those that ran here a time."""
+    times = {"execution": {"iopub.execute_input": "10:00", "shell.execute_reply": "10:01"}}
+    cells = [new_code_cell("1", execution_count=1, metadata=times if ran else {}) for ran in run]
     cells[-1].outputs = outputs
     path.write_text(json.dumps(new_notebook(cells=[new_markdown_cell("#"), *cells])), encoding="utf-8")
     return path
 
 
 def test_a_student_sees_what_did_not_run_and_what_failed(tmp_path: Path) -> None:
-    file = tmp_path / "a.ipynb"
-    assert student.complaints(a_saved_notebook(file, [1, 2], [])) == ""
-    assert "counts its cells [1, None]" in student.complaints(a_saved_notebook(file, [1, None], []))
+    stored = a_saved_notebook(tmp_path / "a.ipynb", [True, False], [])
+    assert (student.not_run(stored), student.failed(stored)) == (1, "")
     error = new_output("error", ename="ModuleNotFoundError", evalue="no statesdiff", traceback=[])
-    said = student.complaints(a_saved_notebook(file, [1, 2], [error]))
-    assert said == "a cell ended with ModuleNotFoundError: no statesdiff"
+    broken = a_saved_notebook(tmp_path / "b.ipynb", [True, True], [error])
+    assert (student.not_run(broken), student.failed(broken)) == (
+        0,
+        "a cell ended with ModuleNotFoundError: no statesdiff",
+    )
 
 
 def test_the_summary_names_each_part_and_the_status_tells(

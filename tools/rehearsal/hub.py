@@ -27,9 +27,9 @@ PROXY = "configurable-http-proxy@5.3.0"
 CHAPTER = "02"  # it has a slider, and is the quickest
 STUDENT = "student"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-# The whole notebook is in the page, not only what is in sight, and nothing pops up.
+# The whole notebook is in the page, not only what is in sight; a cell that has run says when; nothing pops up.
 SETTINGS = {
-    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none", "recordTiming": True},
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 

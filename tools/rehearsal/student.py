@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Error, Locator, Page, sync_playwright
+from playwright.sync_api import Error, Page, sync_playwright
 
 MINUTES = 60_000  # in playwright's milliseconds
 
@@ -37,37 +37,37 @@ def log_in(page: Page, link: str, name: str, password: str) -> None:
 
 
 def run_all(page: Page, notebook: Path) -> None:
-    """Run all cells from the menu, wait until the kernel rests, save."""
+    """Run all cells from the menu; save until the saved notebook says that every cell has run. Raises Unseen."""
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     deadline = time.monotonic() + 600
-    last = page.locator(".jp-Notebook .jp-CodeCell").last.locator(".jp-InputPrompt")
-    while not (numbered(last) and page.locator(".jp-InputPrompt", has_text="*").count() == 0):
-        if time.monotonic() > deadline or page.locator('.jp-OutputArea-output[data-mime-type*="error"]').count():
-            break
-        page.wait_for_timeout(500)
-    page.keyboard.press("Control+s")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and (wrong := complaints(notebook)):
-        page.wait_for_timeout(500)
-    if wrong:
-        raise Unseen(wrong)
+    while unrun := not_run(notebook):
+        if (why := failed(notebook)) or time.monotonic() > deadline:
+            raise Unseen(why or f"after ten minutes {unrun} cells had not run")
+        page.wait_for_timeout(2000)
+        page.keyboard.press("Control+s")
+    if why := failed(notebook):
+        raise Unseen(why)
 
 
-def numbered(prompt: Locator) -> bool:
-    """Whether a cell has run: its prompt holds a number."""
-    return any(letter.isdigit() for letter in prompt.inner_text())
+def cells_of(notebook: Path) -> list[dict]:
+    """The code cells of a saved notebook."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
-def complaints(notebook: Path) -> str:
-    """What is wrong in the saved notebook: the first error or the cells that did not run; "" where all is well."""
-    cells = [c for c in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
-    for cell in cells:
+def failed(notebook: Path) -> str:
+    """The first error in a saved notebook, or ""."""
+    for cell in cells_of(notebook):
         for output in cell["outputs"]:
             if output["output_type"] == "error":
                 return f"a cell ended with {output['ename']}: {output['evalue']}"
-    counts = [cell["execution_count"] for cell in cells if "".join(cell["source"]).strip()]
-    return "" if counts == list(range(1, len(counts) + 1)) else f"the saved notebook counts its cells {counts}"
+    return ""
+
+
+def not_run(notebook: Path) -> int:
+    """How many cells have no time in their metadata at which they ended: stored outputs have none, see hub.SETTINGS."""
+    return sum("shell.execute_reply" not in cell["metadata"].get("execution", {}) for cell in cells_of(notebook))
 
 
 def move_slider(page: Page) -> None:
@@ -92,7 +92,7 @@ def visit(page: Page, link: str, name: str, password: str, notebook: Path) -> No
     with step("log in, start a server, pull"):
         log_in(page, link, name, password)
         page.locator(".jp-Notebook").first.wait_for(timeout=5 * MINUTES)
-        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=2 * MINUTES)
+        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=2 * MINUTES)
     if not notebook.exists():
         raise Unseen(f"the repository was not pulled: there is no {notebook}")
     with step(f"run all of {notebook.name}"):
