@@ -50,9 +50,15 @@ def run_all(page: Page, notebook: Path) -> None:
         raise Unseen(why)
 
 
-def cells_of(notebook: Path) -> list[dict]:
-    """The code cells of a saved notebook."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+def cells_of(notebook: Path, tries: int = 50) -> list[dict]:
+    """The code cells of a saved notebook. One that is being saved may be half a file: it is read again."""
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    except json.JSONDecodeError:
+        if tries == 1:
+            raise Unseen(f"{notebook.name} was saved as no notebook") from None
+        time.sleep(0.1)
+        return cells_of(notebook, tries - 1)
     return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
