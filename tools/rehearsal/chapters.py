@@ -25,7 +25,7 @@ def chosen(names: Sequence[str]) -> list[Path]:
 
 def wheel(environment: Environment) -> Path:
     """A wheel of the working tree, built anew by the pip of `environment`. Raises Trouble where that fails."""
-    folder = FOLDER / "wheel"
+    folder = FOLDER / "wheel" / environment.folder.name
     shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory() as source:  # setuptools leaves its notes beside what it builds
         for name in ("pyproject.toml", "README.md", "LICENSE"):
