@@ -39,20 +39,17 @@ static void pack(const f32 *b, int bk, int bn, int depth, int width) {
     for (int j = 0; j < WIDTH; j++) panel[k * WIDTH + j] = j < width ? b[j * bn] : 0;
 }
 
-// acc (4, 8) += four rows of a times the panel
+// acc (ROWS, 8) += ROWS rows of a times the panel. Not unrolled: the browser's compiler would run out of registers.
 static inline void tile(const f32 *const a[ROWS], int ak, int depth, v4 acc[ROWS * 2]) {
-  const f32 *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3], *p = panel;
-  v4 c00 = acc[0], c01 = acc[1], c10 = acc[2], c11 = acc[3], c20 = acc[4], c21 = acc[5], c30 = acc[6], c31 = acc[7];
-#pragma clang loop unroll_count(4)
+  const f32 *p = panel;
+#pragma clang loop unroll(disable)
   for (int k = 0; k < depth; k++, p += WIDTH) {
-    v4 b0 = load(p), b1 = load(p + 4);
-    v4 x = wasm_v128_load32_splat(a0), y = wasm_v128_load32_splat(a1);
-    c00 = MADD(x, b0, c00), c01 = MADD(x, b1, c01), c10 = MADD(y, b0, c10), c11 = MADD(y, b1, c11);
-    x = wasm_v128_load32_splat(a2), y = wasm_v128_load32_splat(a3);
-    c20 = MADD(x, b0, c20), c21 = MADD(x, b1, c21), c30 = MADD(y, b0, c30), c31 = MADD(y, b1, c31);
-    a0 += ak, a1 += ak, a2 += ak, a3 += ak;
+    const v4 left = load(p), right = load(p + 4);
+    for (int r = 0; r < ROWS; r++) {
+      const v4 x = wasm_v128_load32_splat(a[r] + k * ak);
+      acc[2 * r] = MADD(x, left, acc[2 * r]), acc[2 * r + 1] = MADD(x, right, acc[2 * r + 1]);
+    }
   }
-  acc[0] = c00, acc[1] = c01, acc[2] = c10, acc[3] = c11, acc[4] = c20, acc[5] = c21, acc[6] = c30, acc[7] = c31;
 }
 
 // one tile of c at row m, with what comes before the product (bias, or what is there) and after it
