@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
-from matplotlib.animation import FuncAnimation, PillowWriter
+from PIL import Image
 from torch import Tensor
 
 from statesdiff import plotting
@@ -23,8 +24,9 @@ from statesdiff.schedule import NoiseSchedule
 
 STATIC = Path(__file__).resolve().parents[1] / "book" / "_static"
 TIMES = (500, 150, 60, 25, 0)
-FRAMES = [*range(500, 160, -20), *range(160, 40, -8), *range(40, -1, -2)]
-HOLD = 25  # frames for which the map stands still
+FRAMES = [*range(500, 180, -25), *range(180, 40, -10), *range(40, -1, -3), 0]
+FRAME, HOLD = 60, 1500  # milliseconds; the map stands still
+COLOURS = 16  # of the animation
 PEN = 0.02
 
 
@@ -45,17 +47,20 @@ def row(pictures: Sequence[tuple[str, Tensor]], y: Tensor | None, name: str) -> 
 
 
 def animation(path: Sequence[Tensor], y: Tensor, name: str) -> None:
-    """The walk as an animated GIF, every second point."""
-    figure, ax = plt.subplots(figsize=(3.6, 3.6))
+    """The walk as an animated GIF, every third point."""
+    figure, ax = plt.subplots(figsize=(3.6, 3.6), dpi=100)
     figure.subplots_adjust(0, 0, 1, 1)
-
-    def draw(t: int) -> None:
+    frames = []
+    for t in FRAMES:
         ax.clear()
-        plotting.scatter(path[len(path) - 1 - t][::2], y[::2], ax, size=1.6, limit=2.4).set_axis_off()
-        ax.set_title("")
-
-    film = FuncAnimation(figure, draw, [*FRAMES, *[0] * HOLD])
-    write_atomically(STATIC / name, lambda temporary: film.save(temporary, PillowWriter(fps=20), dpi=100))
+        plotting.scatter(path[len(path) - 1 - t][::3], y[::3], ax, size=2, limit=2.2).set_axis_off()
+        figure.canvas.draw()
+        frame = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+        frames.append(frame.quantize(COLOURS, dither=Image.Dither.NONE))
+    times = [*[FRAME] * (len(frames) - 1), HOLD]
+    first, *others = frames
+    how = {"format": "GIF", "save_all": True, "append_images": others, "duration": times, "loop": 0}
+    write_atomically(STATIC / name, lambda temporary: first.save(temporary, **how))
 
 
 def drawing() -> None:
