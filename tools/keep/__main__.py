@@ -30,7 +30,7 @@ def make(form: str, root: Path, html: Path) -> Path:
     """Make the book in one form, "pdf" or "epub", from the pages in `html`. Return the file."""
     book = pages.read(html, root / "_toc.yml")
     title_page = front.take(book, root, html)
-    out = html / f"{title_page.title}.{form}"
+    out = html / f"statesdiff.{form}"  # the name that the first page links
     import_module(f"keep.{form}").write(book, html, title_page, out)  # one form needs no library of the other
     return out
 
