@@ -93,8 +93,8 @@ def flat(outline: list) -> list:
 
 def addresses(page) -> set[str]:
     """Where the links of a sheet lead outside."""
-    actions = [note.get_object().get("/A", {}) for note in page["/Annots"]]
-    return {action.get_object().get("/URI") for action in actions}
+    actions = [note.get_object().get("/A") for note in page["/Annots"]]
+    return {action.get_object().get("/URI") for action in actions if action}
 
 
 def test_a_pdf_without_a_browser_is_one_line(book: Path, monkeypatch, capsys: pytest.CaptureFixture) -> None:
