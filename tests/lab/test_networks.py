@@ -10,7 +10,7 @@ from statesdiff.models import FREQUENCIES, Classifier, Denoiser, init
 from statesdiff.rng import stream
 from statesdiff.training import adam_w, one_cycle
 from tests.lab.conftest import Engine, close
-from tests.support import parameters
+from tests.support import parameters, weights
 
 NETWORKS = {
     "fourier": lambda: load_model(WEIGHTS / "denoiser_fourier.safetensors")[0],
@@ -23,10 +23,10 @@ NETWORKS = {
 }  # fmt: skip
 
 
-def about(model: nn.Module) -> tuple[dict, list[float]]:
+def about(model: nn.Module) -> tuple[dict, Tensor]:
     """What the page needs to build it."""
     kind = "classifier" if isinstance(model, Classifier) else "denoiser"
-    return model.config | {"kind": kind}, parameters(model).tolist()
+    return model.config | {"kind": kind}, weights(model)
 
 
 def batch(model: nn.Module, n: int) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -50,10 +50,10 @@ def test_forward(engine: Engine, name: str, n: int) -> None:
       const net = network(config, weights), f = config.kind === "classifier" ? "classifier" : "denoiser";
       return [statesdiff[f](net)(f32(x_t), t, y ?? -1), net.weights()];
     }"""
-    found, weights = engine(script, *about(model), x_t, t, y)
+    found, after = engine(script, *about(model), x_t, t, y)
     with torch.no_grad():
         close(found, output(model, x_t, t, y), atol=2e-5)
-    close(weights, parameters(model), atol=0)
+    close(after, parameters(model), atol=0)
 
 
 def test_one_time_for_all_rows(engine: Engine) -> None:
@@ -106,7 +106,7 @@ def test_steps_of_the_optimiser_on_given_batches(engine: Engine, steps: int) -> 
     for _ in range(steps):
         x_t, eps = torch.randn(64, 2, generator=rng), torch.randn(64, 2, generator=rng)
         t = torch.randint(1, 501, (64,), generator=rng)
-        batches.append({"x_t": x_t.flatten().tolist(), "t": t.tolist(), "eps": eps.flatten().tolist(), "y": -1})
+        batches.append({"x_t": x_t, "t": t, "eps": eps, "y": -1})
         loss = (model(x_t, t) - eps).square().mean()
         optimiser.zero_grad()
         loss.backward()
@@ -119,10 +119,10 @@ def test_steps_of_the_optimiser_on_given_batches(engine: Engine, steps: int) -> 
         statesdiff.update(net, { ...b, x_t: f32(b.x_t), eps: f32(b.eps) }, statesdiff.one_cycle(k, 8e-3, 20)));
       return [net.weights(), losses];
     }"""
-    weights, found = engine(script, *start, batches)
+    after, found = engine(script, *start, batches)
     close(found, torch.tensor(losses), atol=1e-5, rtol=1e-4)
     # where a gradient is nearly zero Adam takes a step of either sign: few weights may differ by more than rounding
-    gap = (weights - parameters(model).detach().double()).abs()
+    gap = (after - parameters(model).detach().double()).abs()
     assert gap.median() < 1e-6 and gap.quantile(0.99) < 1e-4 and gap.max() < 2 * 8e-3 * steps
 
 
@@ -152,9 +152,9 @@ def test_training_learns_and_repeats_itself(engine: Engine) -> None:
       };
       return [train(), train()];
     }"""
-    (losses, weights), (again, weights_again) = engine(script)
+    (losses, after), (again, after_too) = engine(script)
     assert losses[-20:].mean() < 0.9 * losses[:5].mean()
-    assert torch.equal(losses, again) and torch.equal(weights, weights_again)
+    assert torch.equal(losses, again) and torch.equal(after, after_too)
 
 
 def test_initial_weights_are_uniform_within_pytorchs_bounds(plain_engine: Engine) -> None:
@@ -172,5 +172,5 @@ def test_wrong_sizes_are_refused(plain_engine: Engine) -> None:
       net.forward(new Float32Array(4), 1);
       return [said(() => net.load(new Float32Array(3))), said(() => net.backward(new Float32Array(3)))];
     }"""
-    weights, rows = plain_engine(script)
-    assert "needs 50 weights, got 3" in weights and "2 rows of 2" in rows
+    after, rows = plain_engine(script)
+    assert "needs 50 weights, got 3" in after and "2 rows of 2" in rows
