@@ -44,7 +44,7 @@ function restore(network, random, { weights, m, v, random: state, step }) {
 }
 
 /** What the network is compared with: noisy points of fresh draws with their exact noise, and the exact field. */
-function judgeOf({ outline, schedule, draw_t, seed }) {
+export function judgeOf({ outline, schedule, draw_t, seed }) {
   const truth = new IdealDenoiser(outline.x, schedule, { jitter: JITTER }), random = stream("judge", seed);
   const fresh = freshDraw(outline, JUDGED, random).x, target = denseOutline(outline.x);
   const { x_t, t } = noisy_batch(fresh, schedule, JUDGED, { draw_t, random });
@@ -53,7 +53,7 @@ function judgeOf({ outline, schedule, draw_t, seed }) {
 }
 
 /** As they are now: excess over the Bayes loss, samples by 15 evaluations, their distance to the outline, the field. */
-function judged(network, schedule, judge) {
+export function judged(network, schedule, judge) {
   const predictor = denoiser(network), eps_hat = predictor(judge.x_t, judge.t);
   const excess = eps_hat.reduce((sum, v, i) => sum + (v - judge.exact[i]) ** 2, 0) / eps_hat.length;
   const samples = last(dpmpp_2m(predictor, schedule, judge.x_T));

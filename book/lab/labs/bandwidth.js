@@ -62,6 +62,7 @@ lab("bandwidth", {
     const estimate = api.latest("estimate", { need: ["states"], onResult: show });
     const ask = () => estimate({ h: dial.value, held_out });
     function show(found) {
+      if (!now) api.state("idle"); // the first one was not asked for by the reader
       now = found;
       tried.set(found.h, found);
       api.output("h", found.h);

@@ -43,7 +43,7 @@ class RulersLab {
   }
 
   #controls(row) {
-    const change = () => this.change(), options = Object.entries(SPOILS).map(([name, { words }]) => [name, words]);
+    const change = () => this.act(), options = Object.entries(SPOILS).map(([name, { words }]) => [name, words]);
     this.how = select(row, { name: "how", label: "spoil by", options, onChange: () => {
       this.strength.value = this.strength.value; // says it in other words now
       change();
@@ -51,7 +51,10 @@ class RulersLab {
     this.strength = slider(row, { name: "strength", label: "how much", min: 0, max: 100, value: 0, onInput: change,
       format: (v) => SPOILS[this.how.value].says(v / 100) });
     this.where = select(row, { name: "where", label: "where", options: SPOIL_PLACES, onChange: change });
-    button(row, { name: "draw", label: "New draw", onClick: () => this.newDraw(this.seed + 1) });
+    button(row, { name: "draw", label: "New draw", onClick: () => {
+      this.touched = true;
+      this.newDraw(this.seed + 1);
+    } });
     this.layer = menu(row, RULER_LAYERS, { onChange: () => this.picture.refresh(),
       onSave: () => this.picture.save("rulers.png", this.settings()) });
     this.picture.draw = () => drawRulers(this.picture, { samples: this.samples, ...this.api.data, pairs: this.pairs,
@@ -70,6 +73,12 @@ class RulersLab {
     this.seed = seed;
     this.pool = drawPool(this.api.data, seed);
     this.moved.fill(0);
+    this.change();
+  }
+
+  /** What the reader does. */
+  act() {
+    this.touched = true;
     this.change();
   }
 
@@ -96,7 +105,10 @@ class RulersLab {
       this.show(quick);
       next();
     } });
-    run.done.then((slow) => slow && this.show({ ...this.found, ...slow }, { ...slow, samples, reference }), next);
+    run.done.then((slow) => {
+      if (slow) this.show({ ...this.found, ...slow }, { ...slow, samples, reference });
+      if (!this.touched) this.api.state("idle"); // the first measurement was not asked for by the reader
+    }, next);
   }
 
   show(found, pairs = null) {
@@ -116,7 +128,7 @@ class RulersLab {
     const by = [to[0] - this.ring[0], to[1] - this.ring[1]];
     for (const i of this.held) for (const c of [0, 1]) this.moved[2 * i + c] += by[c];
     this.ring = to;
-    if (this.held.length) this.change();
+    if (this.held.length) this.act();
     else this.picture.refresh();
   }
 

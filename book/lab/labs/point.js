@@ -63,7 +63,8 @@ class PointLab {
     sentence(el, "The map is drawn as it is at time t, shrunk as in Eq. 2, so that a guess and its arrow of noise " +
       "add up to the noisy point. The guess is a mean of origins and need not lie on any outline. Where noisy points " +
       "are common (the layer of density shows it), the two guesses agree. Elsewhere the network, the better one of " +
-      "the book, has seen nothing: at a small t the exact guess jumps to the nearest coast, the learnt one stays behind.");
+      "the book, has seen nothing: at a small t the exact guess jumps to the nearest coast, and the learnt one stays " +
+      "behind.");
     this.#hold();
     this.start(FIGURE_POINT.row, FIGURE_POINT.eps);
   }

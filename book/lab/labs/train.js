@@ -50,8 +50,9 @@ class TrainLab {
     outputs(el, { step: "step", seconds: "seconds", loss: "loss", "loss-floor": "floor", excess: "excess",
       distance: "distance", "distance-floor": "real points" });
     this.note = sentence(el, "");
-    sentence(el, "After some hundred steps the loss lies on its floor, as far as the eye can tell. The excess goes on " +
-      "falling, and so does the distance of the samples to the outline: these two tell whether it still learns.");
+    sentence(el, "After some hundred steps the loss lies on its floor, as far as the eye can tell. The excess " +
+      "goes on falling, and so does the distance of the samples to the outline: these two tell whether it still " +
+      "learns.");
     this.reset(this.seed);
   }
 
@@ -156,7 +157,8 @@ class TrainLab {
     chart.context.globalAlpha = 1;
     chart.curve(steps, means.map(top), { colour: blue });
     chart.curve(chart.x, [floor, floor], { colour: ink, width: 1.5, dash: [6, 4] });
-    chart.legend([["loss, mean of 50 batches", blue], ["floor, broken", ink]]);
+    chart.text("floor", chart.width - 10, chart.at(0, floor)[1] + 13, { align: "right" });
+    chart.legend([["loss, mean of 50 batches", blue]]);
   }
 
   drawExcess() {
@@ -166,7 +168,8 @@ class TrainLab {
     chart.curve(steps, history.map((row) => keep(row[1])), { colour: blue });
     chart.curve(steps, history.map((row) => keep(row[2])), { colour: red, dash: [2, 3] });
     chart.curve(chart.x, [REAL_DISTANCE, REAL_DISTANCE], { colour: red, width: 1, dash: [6, 4] });
-    chart.legend([["excess", blue], ["distance, dotted; real points, broken", red]]);
+    chart.text("distance of real points", chart.width - 10, chart.at(0, REAL_DISTANCE)[1] - 4, { align: "right" });
+    chart.legend([["excess", blue], ["distance (dotted)", red]]);
   }
 }
 
