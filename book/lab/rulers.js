@@ -67,7 +67,7 @@ const VERDICT_SIGNS = { accepts: "✓", objects: "✗", "prefers it": "!" };
 function fillTable(verdicts, found, api) {
   for (const ruler of RULERS) {
     const value = found[ruler.name], says = value === undefined ? "" : verdict(ruler, value);
-    api.output(ruler.name, value === undefined ? "…" : value.toFixed(3));
+    api.output(ruler.name, value === undefined ? "\u2026" : value.toFixed(3));
     verdicts[ruler.name].textContent = says && `${VERDICT_SIGNS[says]} ${says}`;
     verdicts[ruler.name].dataset.verdict = says;
   }

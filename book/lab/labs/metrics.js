@@ -34,10 +34,10 @@ class RulersLab {
     this.picture = new Picture(pictures, { label: "", limit: MAP_SIDE });
     this.tell = rulerTable(pictures);
     this.#controls(controls(el));
-    sentence(el, "Each ruler has its blind spot. The NLL forgives blur, and likes whatever gathers where the density " +
-      "is high. The distance does not mind what is missing. Coverage marks what has no sample near (the heavy " +
-      "stretches of outline), and asks nothing else. The EMD sees everything that is larger than its floor. Copies " +
-      "are accepted by all until they are few.");
+    sentence(el, "Each ruler has its blind spot. The distance is the first to see a blur or a shift, and never sees " +
+      "what is missing or copied. Coverage is the first to see those (the heavy stretches of outline have no sample " +
+      "near). The NLL is slow with a blur, and comes to prefer a map without its south. The EMD sees everything, and " +
+      "late: with 500 points its floor is high. When a tenth of the points are copies, no ruler minds.");
     this.#hold();
     this.newDraw(this.seed);
   }
@@ -87,8 +87,7 @@ class RulersLab {
     const how = { how: this.how.value, strength: this.strength.value / 100, where: Number(this.where.value) };
     this.samples = spoiledSamples(this.pool, SAMPLE_COUNT, how);
     this.moved.forEach((v, i) => (this.samples.x[i] += v));
-    this.pairs = null;
-    this.picture.refresh();
+    this.show({ ...this.found, emd: undefined }); // the slow one is of other samples now
     this.measure();
   }
 
