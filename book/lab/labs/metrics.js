@@ -105,7 +105,7 @@ class RulersLab {
       next();
     } });
     run.done.then((slow) => {
-      if (slow) this.show({ ...this.found, ...slow }, { ...slow, samples, reference });
+      if (slow && samples === this.samples.x) this.show({ ...this.found, ...slow }, { ...slow, samples, reference });
       if (!this.touched) this.api.state("idle"); // the first measurement was not asked for by the reader
     }, next);
   }
