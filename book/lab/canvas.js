@@ -1,5 +1,6 @@
 /** Pictures of points in the plane, sharp on every screen, in the colours of the page. */
 
+import { paintClasses, paintDensity } from "./fields.js";
 import { LIMIT } from "./states.js";
 
 /** The number of a style variable's colour, as the page has it now. */
@@ -149,30 +150,14 @@ export class Picture extends Surface {
     this.context.globalAlpha = 1;
   }
 
-  /** A density on the grid of `gridPoints(side, limit)`: its root as the strength of a colour. */
+  /** A density (side^2,) on the grid of `gridPoints(side, limit)`: its root as the strength of a colour. */
   density(values, side, { colour = this.colour("--lab-accent"), most = 0.9 } = {}) {
-    const top = values.reduce((a, b) => Math.max(a, b), 0);
-    this.#cells(side, (i) => [colour, most * Math.sqrt(values[i] / top)]);
+    paintDensity(this, values, side, { colour, most });
   }
 
   /** A map of who is where: probabilities p (side^2, K), in the states' colours, as strong as the surest. */
   classes(p, side, K, { most = 0.6 } = {}) {
-    this.#cells(side, (i) => {
-      const row = Array.from(p.subarray(i * K, (i + 1) * K)), best = Math.max(...row);
-      return [this.stateColour(row.indexOf(best)), (most * (best * K - 1)) / (K - 1)];
-    });
-  }
-
-  #cells(side, of) {
-    const small = Object.assign(document.createElement("canvas"), { width: side, height: side });
-    const c = small.getContext("2d");
-    for (let i = 0; i < side * side; i++) {
-      const [colour, alpha] = of(i);
-      Object.assign(c, { fillStyle: colour, globalAlpha: Math.min(1, alpha) });
-      c.fillRect(i % side, Math.floor(i / side), 1, 1);
-    }
-    this.context.imageSmoothingEnabled = true;
-    this.context.drawImage(small, 0, 0, this.width, this.width);
+    paintClasses(this, p, side, K, { most });
   }
 }
 

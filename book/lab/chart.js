@@ -50,13 +50,19 @@ export class Chart extends Surface {
     c.fill();
   }
 
-  /** Names in the colours of their lines, above the axes. @param {[string, string][]} entries: name, colour */
+  /** Names beside their lines, above the axes. @param {[string, string, number[]?][]} entries: name, colour, dash */
   legend(entries) {
+    const mark = (dash) => (dash ? 20 : 9), gap = 14;
+    const wide = (size) => {
+      this.text("", 0, 0, { size });
+      return entries.reduce((x, [name, , dash]) => x + mark(dash) + 3 + this.context.measureText(name).width + gap, -gap);
+    };
+    const size = [11, 10, 9].find((size) => wide(size) <= this.width - LEFT - 4) ?? 8;
     let x = LEFT;
-    for (const [name, colour] of entries) {
-      this.text(name, x + 12, 11);
-      this.line([[x, 7], [x + 9, 7]], { colour, width: 3 });
-      x += this.context.measureText(name).width + 26;
+    for (const [name, colour, dash] of entries) {
+      this.line([[x, 7], [x + mark(dash), 7]], { colour, width: dash ? 2 : 3, dash });
+      this.text(name, x + mark(dash) + 3, 11, { size });
+      x += mark(dash) + 3 + this.context.measureText(name).width + gap;
     }
   }
 }

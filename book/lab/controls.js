@@ -65,14 +65,37 @@ export function button(parent, { name, label, onClick }) {
 }
 
 /**
+ * A folded menu of that name, whose content lies over what follows while it is open. Escape closes it, and so does a
+ * press elsewhere, but not on a picture: one may draw with the menu open. @returns {Element} for its content
+ */
+export function foldedMenu(parent, words) {
+  const summary = make(null, "summary", { textContent: words });
+  const box = make(parent, "details", { className: "lab-menu" }, summary);
+  const content = make(box, "div", { className: "lab-menu-content" });
+  box.addEventListener("toggle", () => {
+    content.style.left = "0";
+    const over = content.getBoundingClientRect().right - box.closest(".lab-stage").getBoundingClientRect().right;
+    if (over > 0) content.style.left = `${-over}px`;
+  });
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !box.open) return;
+    box.open = false;
+    summary.focus();
+  });
+  document.addEventListener("pointerdown", ({ target }) => {
+    if (!box.contains(target) && target.tagName !== "CANVAS") box.open = false;
+  });
+  return content;
+}
+
+/**
  * A folded menu: which layers are drawn, and saving the picture.
  * @param {Object<string, boolean>} layers words to whether it is on
  * @param {{onChange: Function, onSave?: Function}} of
  * @returns {(layer: string) => boolean} whether a layer is on
  */
 export function menu(parent, layers, { onChange, onSave }) {
-  const box = make(parent, "details", { className: "lab-menu" }, make(null, "summary", { textContent: "Layers" }));
-  const boxes = {};
+  const box = foldedMenu(parent, "Layers"), boxes = {};
   for (const [name, checked] of Object.entries(layers)) {
     boxes[name] = make(null, "input", { type: "checkbox", name: `layer-${name}`, checked });
     boxes[name].addEventListener("change", onChange);

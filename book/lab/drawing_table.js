@@ -1,7 +1,7 @@
 /** The table of the drawing page: a sheet to draw on, what was made of it, and what can be kept. */
 
 import { Picture } from "./canvas.js";
-import { button, controls, make, menu, outputs, select, sentence, slider } from "./controls.js";
+import { button, controls, foldedMenu, make, menu, outputs, select, sentence, slider } from "./controls.js";
 import { csvOf, dataOf, decodeDrawings, encode, enough, npyOf, simplify } from "./drawing.js";
 import { lettersOf, SHAPES } from "./letters.js";
 import { mean_distance } from "./metrics.js";
@@ -65,7 +65,7 @@ export class DrawingTable {
   }
 
   #addStarts(row) {
-    const box = make(row, "details", { className: "lab-menu" }, make(null, "summary", { textContent: "Start from" }));
+    const box = foldedMenu(row, "Start from");
     for (const [name, shape] of Object.entries(SHAPES))
       button(box, { name, label: name, onClick: () => this.#put(shape()) });
     const initials = make(null, "input", { type: "text", name: "initials", maxLength: 3, size: 4 });
@@ -77,7 +77,7 @@ export class DrawingTable {
   }
 
   #addKeeping(row) {
-    const box = make(row, "details", { className: "lab-menu" }, make(null, "summary", { textContent: "Keep" }));
+    const box = foldedMenu(row, "Keep");
     const offer = (name, content) => {
       const link = make(box, "a", { className: "lab-button", textContent: name, download: name, href: "#" });
       link.addEventListener("click", (event) => {

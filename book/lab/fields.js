@@ -1,4 +1,4 @@
-/** Densities and maps on the grid of `gridPoints`, painted once and kept, so that a moving point costs little. */
+/** Densities and maps for a `Picture`, painted once and kept, so that a moving point costs little. */
 
 const painted = new WeakMap(); // values -> {key, canvas}
 
@@ -9,7 +9,7 @@ function rgbOf(context, colour) {
 }
 
 /** The small canvas of `values`: cell i has the colour number and the strength (0..1) that `of(i)` says. */
-function paintedCells(picture, values, side, colours, of) {
+function paintedCells(values, side, colours, of) {
   const key = colours.join();
   if (painted.get(values)?.key === key) return painted.get(values).canvas;
   const canvas = Object.assign(document.createElement("canvas"), { width: side, height: side });
@@ -33,13 +33,13 @@ function showCells(picture, canvas) {
 /** A density (side^2,): its root as the strength of a colour. */
 export function paintDensity(picture, values, side, { colour, most = 0.9 }) {
   const top = values.reduce((a, b) => Math.max(a, b), 0);
-  showCells(picture, paintedCells(picture, values, side, [colour], (i) => [0, most * Math.sqrt(values[i] / top)]));
+  showCells(picture, paintedCells(values, side, [colour], (i) => [0, most * Math.sqrt(values[i] / top)]));
 }
 
 /** Probabilities p (side^2, K) in the states' colours, as strong as the surest. */
 export function paintClasses(picture, p, side, K, { most = 0.6 } = {}) {
   const colours = Array.from({ length: K }, (_, k) => picture.stateColour(k));
-  showCells(picture, paintedCells(picture, p, side, colours, (i) => {
+  showCells(picture, paintedCells(p, side, colours, (i) => {
     let best = 0;
     for (let k = 1; k < K; k++) if (p[i * K + k] > p[i * K + best]) best = k;
     return [best, (most * (p[i * K + best] * K - 1)) / (K - 1)];

@@ -2,7 +2,6 @@
 
 import { gridPoints, Picture } from "./canvas.js";
 import { make, select, slider } from "./controls.js";
-import { paintDensity } from "./fields.js";
 import { distanceAndCoverage, freshPoints, ofState, pathsOf } from "./measures.js";
 import { class_accuracy } from "./metrics.js";
 import { stream } from "./random.js";
@@ -84,7 +83,7 @@ export function captioned(parent, label) {
 /** One picture: the density underneath, the outline, the ways, the points; `stale` ones are of the settings before. */
 export function drawGuided(picture, { shown, density, state, outline, idle, stale }, layer) {
   const grey = picture.colour("--lab-grey"), colour = picture.stateColour(state);
-  if (density && layer("density")) paintDensity(picture, density.values, density.side, { colour: grey, most: 0.75 });
+  if (density && layer("density")) picture.density(density.values, density.side, { colour: grey, most: 0.75 });
   if (layer("outline")) picture.points(outline, { colour: grey, size: 1, alpha: 0.7 });
   if (!shown) {
     picture.points(idle, { colour: grey, size: 2, alpha: 0.6 });

@@ -1,7 +1,7 @@
 /** The first page: a cloud of noise becomes five states. */
 
 import { Picture } from "../canvas.js";
-import { button, controls, make, outputs, sentence, slider } from "../controls.js";
+import { button, controls, make, menu, outputs, sentence, slider } from "../controls.js";
 import { denoiser } from "../denoiser.js";
 import { lab } from "../lab.js";
 import { PointSet } from "../points.js";
@@ -44,7 +44,11 @@ lab("hero", {
         ready().then(show);
       } });
     make(row, "a", { className: "lab-button", href: "draw.html", textContent: "Draw your own" });
+    const layer = menu(row, { colours: true }, { onChange: () => picture.refresh(),
+      onSave: () => picture.save("states.png", `DDIM, ${WALK.length - 1} steps, t = ${WALK[at.value]}, seed ${api.seed}`) });
     outputs(el, { t: "t" });
+    sentence(el, "The colour of a point is that of the state at which it arrives. It is known here because the walk " +
+      "has been taken once already: in the noise the colours are mixed, and they part before there is a map.");
 
     function ready() {
       walking ??= api.run("walk", { seed: api.seed }, { need: ["fourier", "states"] }).done.then((w) => (walk = w));
@@ -79,7 +83,7 @@ lab("hero", {
       picture.refresh();
     }
     const x_T = stream("hero", api.seed).randn(2 * HERO);
-    picture.draw = () => (walk ? picture.points(walk.path[at.value], { y: walk.y, size: 2 })
+    picture.draw = () => (walk ? picture.points(walk.path[at.value], { y: layer("colours") ? walk.y : null, size: 2 })
       : picture.points(x_T, { colour: picture.colour("--lab-grey"), size: 2 }));
     api.output("t", WALK[0]);
     picture.refresh();

@@ -6,7 +6,6 @@ import { loadData } from "../data.js";
 import { classifier, softmax } from "../denoiser.js";
 import { dial } from "../dial.js";
 import { IdealDenoiser } from "../exact.js";
-import { paintClasses } from "../fields.js";
 import { captioned, extras } from "../guided.js";
 import { handle } from "../handle.js";
 import { lab } from "../lab.js";
@@ -94,7 +93,7 @@ function beliefBars(parent) {
 }
 
 function drawMap(picture, name, now, layer) {
-  if (now.maps && layer("map")) paintClasses(picture, now.maps.maps[name], now.maps.side, CLASSES);
+  if (now.maps && layer("map")) picture.classes(now.maps.maps[name], now.maps.side, CLASSES);
   if (now.x_t && layer("points")) picture.points(now.x_t, { size: 1.4, alpha: 0.3 });
   const narrow = picture.width < 220;
   if (layer("names")) for (const { name: words, centre, short } of now.centres)
