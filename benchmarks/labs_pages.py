@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page
 
@@ -33,11 +34,16 @@ def write_scripts(folder: Path) -> dict[str, str]:
     return files
 
 
-def open_page(browser: Browser, folder: Path, lab: str | None = None) -> Page:
-    """A page of the folder, with that lab started or without any; `in_page/page.js` ran before its scripts."""
+def open_page(browser: Browser, folder: Path, lab: str | None = None, asked: list[str] | None = None) -> Page:
+    """A page of the folder, with that lab started or without any; `in_page/page.js` ran before its scripts.
+
+    The names of the files that it asks for, now and later, go to `asked`.
+    """
     (folder / "index.html").write_text(PAGE % (PLACE.format(lab) if lab else ""), encoding="utf-8")
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(PATIENCE)
+    if asked is not None:
+        page.on("request", lambda request: asked.append(Path(urlsplit(request.url).path).name))
     page.add_init_script(path=IN_PAGE / "page.js")
     page.goto((folder / "index.html").as_uri())
     if lab:

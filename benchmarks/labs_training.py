@@ -1,4 +1,4 @@
-"""Training the recipe "fourier", for `labs.py`: in the page by both kernels and in PyTorch; smalldiffusion beside it."""
+"""Training the recipe "fourier", for `labs.py`: in the page by both kernels and in PyTorch; and smalldiffusion's."""
 
 import json
 import math

@@ -2,7 +2,6 @@
 
 import statistics
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import labs_pages as pages
 from playwright.sync_api import Browser, Page
@@ -66,9 +65,7 @@ def drag(page: Page) -> None:
 def use(browser: Browser, folder: Path, lab: str, pause: float) -> dict[str, object]:
     """Start a lab and use all of its controls; the longest task of the page in both, and the files it asked for."""
     asked: list[str] = []
-    context = browser.new_context()
-    context.on("request", lambda request: asked.append(Path(urlsplit(request.url).path).name))
-    page = pages.open_page(context, folder, lab)
+    page = pages.open_page(browser, folder, lab, asked)
     page.wait_for_timeout(100)
     started = page.evaluate("performance.now()")
     drag(page)
@@ -76,7 +73,7 @@ def use(browser: Browser, folder: Path, lab: str, pause: float) -> dict[str, obj
     drag(page)
     page.wait_for_timeout(200)
     state, tasks = page.locator(".lab").get_attribute("data-state"), page.evaluate("longTasks")
-    context.close()
+    page.close()
     if state == "failed":
         raise RuntimeError(f"the lab {lab} failed while it was used")
     using = [task["duration"] for task in tasks if task["startTime"] >= started]
