@@ -49,15 +49,16 @@ export function* measureSamples({ samples, reference }, { states, outline }) {
 /** A table of the rulers; returns a function that fills it with what has been found so far. */
 export function rulerTable(parent) {
   const cell = (tag, text) => make(null, tag, { textContent: text }), body = make(null, "tbody"), verdicts = {};
-  const head = make(null, "tr", {}, ...["ruler", "samples", "floor", "n", "verdict"].map((text) => cell("th", text)));
+  const head = make(null, "tr", {}, ...["ruler", "samples", "floor", "verdict"].map((text) => cell("th", text)));
   make(parent, "table", { className: "lab-table" }, make(null, "thead", {}, head), body);
   for (const { name, words, n, floor } of RULERS) {
     const shown = make(null, "output", { name });
     const beside = make(null, "output", { name: `${name}-floor`, value: floor.toFixed(3) });
     for (const out of [shown, beside]) out.setAttribute("aria-live", "off"); // the summary speaks
-    const cells = [make(null, "td", {}, shown), make(null, "td", {}, beside), cell("td", n.toLocaleString("en"))];
+    const title = Object.assign(cell("th", words), { scope: "row" });
+    title.append(make(null, "small", { textContent: `n = ${n.toLocaleString("en")}` }));
     verdicts[name] = cell("td", "");
-    make(body, "tr", {}, Object.assign(cell("th", words), { scope: "row" }), ...cells, verdicts[name]);
+    make(body, "tr", {}, title, make(null, "td", {}, shown), make(null, "td", {}, beside), verdicts[name]);
   }
   return (found, api) => fillTable(verdicts, found, api);
 }

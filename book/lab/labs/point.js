@@ -41,19 +41,22 @@ function stateShares(w, y) {
   return out;
 }
 
-function* densityMap({ t }, { states }) {
-  const ideal = new IdealDenoiser(states.x, NoiseSchedule.linear({ T: POINT_T }));
-  return Float32Array.from(ideal.log_density(gridPoints(POINT_GRID, POINT_LIMIT), t), Math.exp);
+/** A job: the mean distance of the guesses over usual points of that time and, if wanted, p_t on a grid. */
+function* aroundPoint({ t, map }, { states: { x }, fourier }) {
+  const ideal = new IdealDenoiser(x, NoiseSchedule.linear({ T: POINT_T })), random = stream("typical", 0);
+  const rows = Array.from({ length: TYPICAL_COUNT }, () => random.integer(x.length / 2));
+  const some = Float32Array.from({ length: 2 * TYPICAL_COUNT }, (_, i) => x[2 * rows[i >> 1] + (i & 1)]);
+  const x_t = ideal.schedule.q_sample(some, t, random.randn(2 * TYPICAL_COUNT));
+  const usual = guessDistance(ideal, denoiser(fourier), x_t, t);
+  const density = () => Float32Array.from(ideal.log_density(gridPoints(POINT_GRID, POINT_LIMIT), t), Math.exp);
+  return { usual, values: map ? density() : null };
 }
 
 class PointLab {
   constructor(el, api) {
-    Object.assign(this, { api, seed: api.seed, schedule: NoiseSchedule.linear({ T: POINT_T }), density: null });
+    Object.assign(this, { api, seed: api.seed, schedule: NoiseSchedule.linear({ T: POINT_T }), around: {} });
     this.ideal = new IdealDenoiser(api.data.states.x, this.schedule);
     this.predictor = denoiser(api.data.fourier);
-    const random = stream("typical", 0);
-    this.rows = Array.from({ length: TYPICAL_COUNT }, () => random.integer(5000)); // points that are typical
-    this.eps = random.randn(2 * TYPICAL_COUNT);
     sentence(el, "Drag the noisy point, and slide t: from how many places can it have come? Then take it inland at a " +
       "small t, where noisy points are rare, and see whether the network still knows.");
     const pictures = make(el, "div", { className: "lab-pictures" });
@@ -87,16 +90,19 @@ class PointLab {
 
   #controls(row) {
     this.t = slider(row, { name: "time", label: "t", min: 1, max: POINT_T, value: FIGURE_POINT.t,
-      onInput: () => this.change() });
+      onInput: () => this.act() });
     button(row, { name: "draw", label: "New point", onClick: () => {
+      this.touched = true;
       const random = stream("point", ++this.seed);
       this.start(random.integer(5000), random.randn(2));
     } });
-    this.layer = menu(row, POINT_LAYERS, { onChange: () => this.change(), onSave: () => this.picture.save("belief.png",
+    this.layer = menu(row, POINT_LAYERS, { onChange: () => this.act(), onSave: () => this.picture.save("belief.png",
       `x_t = (${Array.from(this.x_t, (v) => v.toFixed(2)).join(", ")}), t = ${this.t.value}`) });
     this.picture.draw = () => this.draw();
-    this.map = this.api.latest("density", { need: ["states"], onResult: (values, { t }) => {
-      this.density = { values, t };
+    this.look = this.api.latest("around", { need: ["states", "fourier"], onResult: (found, { t }) => {
+      if (!this.touched) this.api.state("idle"); // the first look was not asked for by the reader
+      this.around = { ...found, t };
+      this.api.output("usual", found.usual);
       this.picture.refresh();
     } });
   }
@@ -109,19 +115,24 @@ class PointLab {
   }
 
   place(at) {
+    this.touched = true;
     this.x_t = Float32Array.from(inside(at, POINT_LIMIT));
     this.change();
   }
 
+  /** What the reader does. */
+  act() {
+    this.touched = true;
+    this.change();
+  }
+
   change() {
-    const { x_t, api, ideal, predictor, rows } = this, t = this.t.value, { x, y } = api.data.states;
+    const { x_t, api, ideal, predictor, around } = this, t = this.t.value, map = this.layer("density");
     this.now = { t, ...pointBelief(ideal, predictor, x_t, t) };
-    const some = Float32Array.from({ length: 2 * TYPICAL_COUNT }, (_, i) => x[2 * rows[i >> 1] + (i & 1)]);
-    const usual = guessDistance(ideal, predictor, this.schedule.q_sample(some, t, this.eps), t);
-    for (const [name, value] of Object.entries({ t, distance: this.now.distance, usual })) api.output(name, value);
+    for (const [name, value] of Object.entries({ t, distance: this.now.distance })) api.output(name, value);
     api.output("origins", this.now.origins, this.now.origins < 10 ? 1 : 0);
-    this.#tell(stateShares(this.now.w, y));
-    if (this.layer("density") && this.density?.t !== t) this.map({ t });
+    this.#tell(stateShares(this.now.w, api.data.states.y));
+    if (around.t !== t || (map && !around.values)) this.look({ t, map });
     this.picture.refresh();
   }
 
@@ -140,7 +151,8 @@ class PointLab {
   draw() {
     const { picture, now, x_t, api } = this, root = Math.sqrt(this.schedule.alpha_bar[now.t]), shrink = (v) => v * root;
     const [ink, grey] = [picture.colour("--lab-ink"), picture.colour("--lab-grey")];
-    if (this.layer("density") && this.density?.t === now.t) picture.density(this.density.values, POINT_GRID);
+    const { t, values } = this.around;
+    if (this.layer("density") && t === now.t && values) picture.density(values, POINT_GRID);
     picture.points(api.data.outline.x.map(shrink), { colour: grey, size: 1.2, alpha: 0.6 });
     if (this.layer("belief")) this.#drawBelief(root);
     const [mean, learnt] = [now.mean.map(shrink), now.learnt.map(shrink)];
@@ -160,19 +172,23 @@ class PointLab {
 
   #drawBelief(root) {
     const { w } = this.now, { x, y } = this.api.data.states, most = w.reduce((a, b) => Math.max(a, b), 0);
+    const colours = STATE_NAMES.map((_, k) => this.picture.stateColour(k)), unit = 0.6 * this.picture.width ** 0.5;
     w.forEach((p, i) => {
       if (p < 1e-3 * most) return;
-      const radius = 0.6 * this.picture.width ** 0.5 * p ** 0.5 / most ** 0.25;
-      this.#disc(this.picture.at(root * x[2 * i], root * x[2 * i + 1]), radius, this.picture.stateColour(y[i]), 0.4);
+      const at = this.picture.at(root * x[2 * i], root * x[2 * i + 1]);
+      this.#disc(at, (unit * p ** 0.5) / most ** 0.25, colours[y[i]], 0.4);
     });
   }
 
   #disc([x, y], radius, colour, alpha) {
     const c = this.picture.context;
-    Object.assign(c, { fillStyle: colour, globalAlpha: alpha });
-    c.beginPath();
-    c.arc(x, y, radius, 0, 2 * Math.PI);
-    c.fill();
+    [c.fillStyle, c.globalAlpha] = [colour, alpha];
+    if (radius < 1.5) c.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
+    else {
+      c.beginPath();
+      c.arc(x, y, radius, 0, 2 * Math.PI);
+      c.fill();
+    }
     c.globalAlpha = 1;
   }
 
@@ -188,6 +204,6 @@ class PointLab {
 
 lab("point", {
   data: ["states", "outline", "fourier"],
-  jobs: { density: densityMap },
+  jobs: { around: aroundPoint },
   mount: (el, api) => void new PointLab(el, api),
 });
