@@ -8,16 +8,16 @@ import { lab } from "../lab.js";
 import { freshDraw } from "../outline.js";
 import { stream } from "../random.js";
 
-/** Every fifth of the data, as many as are held out. */
-const FIFTH = 5, HELD_OUT_COUNT = 1000, NARROW_BANDWIDTH = 0.1;
+/** Every tenth of the data, as many as are held out. */
+const TENTH = 10, HELD_OUT_COUNT = 500, NARROW_BANDWIDTH = 0.1;
 
 const meanOfValues = (values) => values.reduce((a, b) => a + b, 0) / values.length;
 
 /** The estimate with bandwidth h: its density on a grid, and the NLL of held-out points and of the data's own. */
 function estimateOf({ h, held_out }, { states }) {
-  const kde = new KernelDensity(states.x, h), side = h < NARROW_BANDWIDTH ? 120 : 60; // a broad one needs no fine grid
+  const kde = new KernelDensity(states.x, h), side = h < NARROW_BANDWIDTH ? 90 : 44; // a broad one needs no fine grid
   const values = Float32Array.from(kde.log_density(gridPoints(side)), Math.exp);
-  const own = kde.log_density(states.x.filter((_, i) => (i >> 1) % FIFTH === 0));
+  const own = kde.log_density(states.x.filter((_, i) => (i >> 1) % TENTH === 0));
   return { h, side, values, nll: -meanOfValues(kde.log_density(held_out)), own: -meanOfValues(own) };
 }
 
@@ -54,7 +54,7 @@ lab("bandwidth", {
       format: (v) => v.toFixed(3), onInput: () => ask() });
     const layer = menu(row, { density: true, points: false }, { onChange: () => picture.refresh(),
       onSave: () => picture.save("bandwidth.png", `kernel density estimate of 5,000 points, h = ${now?.h}`) });
-    outputs(el, { h: "h", nll: "NLL of 1,000 held-out points", "nll-own": "of the data's own points" });
+    outputs(el, { h: "h", nll: "NLL of 500 held-out points", "nll-own": "of the data's own points" });
     sentence(el, "Each bandwidth you try leaves two marks. As long as the bump is wider than the band, a finer one " +
       "fits both better. Below that, the estimate still improves on its own points and gets worse for all others: it " +
       "has begun to describe the grains.");
