@@ -14,7 +14,8 @@ smalldiffusion runs beside it once `pip install --no-deps -r benchmarks/requirem
 
 The slow processor is this one with the browser's renderer processes, which hold the pages and their workers, stopped
 by SIGSTOP for three quarters of every 20 ms; how much slower a worker becomes is measured, not assumed.
-Each lab is used for a while, every control once from end to end, for the longest task of the page.
+Each lab is used for a while, every control once from end to end, for the longest task of the page: by the clock, which
+is what a reader feels, and of processor time, which other work on the machine lengthens less.
 """
 
 import argparse
@@ -130,7 +131,8 @@ def targets(found: dict) -> Iterator[Target]:
     for name, dial in found["dials"].items():
         yield Target(f"dial: {name}", dial["median_ms"], 100, "ms")
     for lab, row in used.items():
-        yield Target(f"longest task: {lab}", max(row["longest_ms"], row["start_ms"]), 50, "ms")
+        for when in ("starting", "using"):
+            yield Target(f"longest task {when} {lab}", row[when]["longest_ms"], 50, "ms")
     of_pages = found["gzip_bytes"]["pages"]
     heaviest = max(of_pages, key=of_pages.get)
     yield Target(f"heaviest page: {heaviest}", of_pages[heaviest] / 1000, 350, "kB")
@@ -156,6 +158,10 @@ def print_tables(found: dict) -> None:
     for name, d in found["dials"].items():
         row = [d[key] for key in ("median_ms", "worst_ms", "busy_median_ms", "busy_worst_ms")]
         print(f"{name:28s}" + "".join(f"{value:9.0f}" for value in row))
+    print(f"\n{'longest task, ms':20s}{'starting':>9}{'of cpu':>9}{'using':>9}{'of cpu':>9}{'over 50 ms':>12}")
+    for lab, row in found["used"].items():
+        both = [row[when][key] for when in ("starting", "using") for key in ("longest_ms", "longest_cpu_ms")]
+        print(f"{lab:20s}" + "".join(f"{value:9.0f}" for value in both) + f"{row['using']['long_tasks']:12d}")
     print("\nkB by gzip: " + ", ".join(f"{k} {v / 1000:.0f}" for k, v in found["gzip_bytes"]["pages"].items()))
     s = found["slow_processor"]
     factors = s["a_worker_is_slower_by"]
