@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 from browser import MISSING, find_browser, launched
+from filelock import FileLock
 from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,7 +69,8 @@ class QuietHandler(SimpleHTTPRequestHandler):
 def html() -> Path:
     """The book, built by the command that readers use; what is up to date is not built again."""
     command = ["make", "book", f"PYTHON={sys.executable}"]
-    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    with FileLock(ROOT / ".venv" / "building"):  # two workers may ask for it at once
+        built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert built.returncode == 0, built.stdout + built.stderr
     return HTML
 
