@@ -47,8 +47,8 @@ lab("hero", {
     const layer = menu(row, { colours: true }, { onChange: () => picture.refresh(),
       onSave: () => picture.save("states.png", `DDIM, ${WALK.length - 1} steps, t = ${WALK[at.value]}, seed ${api.seed}`) });
     outputs(el, { t: "t" });
-    sentence(el, "The colour of a point is that of the state at which it arrives. It is known here because the walk " +
-      "has been taken once already: in the noise the colours are mixed, and they part before there is a map.");
+    sentence(el, "The colour of a point is that of the state at which it arrives, known here because the walk has " +
+      "been taken once already. No noise is added on the way, so neighbours in the noise mostly end in the same state.");
 
     function ready() {
       walking ??= api.run("walk", { seed: api.seed }, { need: ["fourier", "states"] }).done.then((w) => (walk = w));
