@@ -1,4 +1,4 @@
-"""What holds for every lab of book/lab/labs, whatever it teaches: from disk, over HTTP, in the book, behind a question."""
+"""What holds for every lab of book/lab/labs, whatever it teaches: from disk, over HTTP, in the book, folded."""
 
 import json
 import re
@@ -34,7 +34,8 @@ UNNAMED = """(lab) => [...lab.querySelectorAll("a, button, input, select, summar
 ).map((e) => e.outerHTML)"""
 LOUD = "(lab) => [...lab.querySelectorAll('output')].filter((e) => e.getAttribute('aria-live') !== 'off').length"
 OPEN_CONTROLS = """(lab) => [...lab.querySelectorAll(".lab-controls :is(a, button, input, select)")]
-  .filter((e) => !e.closest("details") && e.checkVisibility({ visibilityProperty: true })).map((e) => e.name || e.href)"""
+  .filter((e) => !e.closest("details") && e.checkVisibility({ visibilityProperty: true }))
+  .map((e) => e.name || e.href)"""
 # Sentences with something to say, before the first picture and after it.
 SENTENCES = """(lab) => [...lab.querySelectorAll(".lab-sentence")].filter((e) => e.textContent.length > 30).map((e) =>
   Boolean(e.compareDocumentPosition(lab.querySelector("canvas")) & Node.DOCUMENT_POSITION_FOLLOWING))"""
