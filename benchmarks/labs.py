@@ -24,6 +24,7 @@ import os
 import platform
 import statistics
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +42,7 @@ from statesdiff.results import processors
 
 RESULT = Path(__file__).parent / "results" / "labs.json"
 SLOWER = 4
+BEGUN = time.perf_counter()
 N = 2000
 SAMPLING = {  # what is sampled, and the most seconds for it
     "15 evaluations": ({"sampler": "dpmpp_2m", "steps": 15, "guided": False}, 0.2),
@@ -92,27 +94,42 @@ def slow(browser: Browser, folder: Path, engine: pages.Measurer, updates: float,
     }  # fmt: skip
 
 
+def use_dials(browser: Browser, folder: Path, movements: int) -> dict[str, dict]:
+    """How soon each dial answers."""
+    found = {}
+    for dial in using.DIALS:
+        page = using.open_dial(browser, folder, dial)
+        found[dial] = using.answers(page, dial, movements)
+        page.close()
+    return found
+
+
 def measure(quick: bool, installed: Path | None) -> dict:
-    """Everything, one part after the other."""
+    """Everything, one part after the other; each is announced."""
     with tempfile.TemporaryDirectory() as name, launched() as browser:
         folder = Path(name)
         files = pages.write_scripts(folder)
         engine = pages.Measurer(browser, folder, files)
         found = {"browser": f"Chromium {browser.version}", "relaxed_simd": engine.relaxed}
+        announce("training")
         found |= {"training": training.measure(engine, quick), "sampling_seconds": sampling(engine, 2 if quick else 7)}
-        found["dials"] = {}
-        for dial in using.DIALS:
-            page = using.open_dial(browser, folder, dial)
-            found["dials"][dial] = using.answers(page, dial, 2 if quick else 6)
-            page.close()
-        pause = 150 if quick else 500
-        found["used"] = {lab: using.use(browser, folder, lab, pause) for lab in pages.lab_names()}
+        announce("dials")
+        found["dials"] = use_dials(browser, folder, 2 if quick else 5)
+        announce("every lab in use")
+        found["used"] = {lab: using.use(browser, folder, lab, 150 if quick else 400) for lab in pages.lab_names()}
         found["gzip_bytes"], found["site_bytes"] = using.weights(found["used"], files), using.site_size()
+        announce("a slow processor")
         updates = found["training"]["updates_to_0.018"]["page"]
         found["slow_processor"] = slow(browser, folder, engine, updates, quick)
         if installed:
+            announce("peers")
             found["peers"] = peers.measure(browser, engine, installed, quick)
     return found
+
+
+def announce(part: str) -> None:
+    """What is being measured, after how many seconds."""
+    print(f"{time.perf_counter() - BEGUN:5.0f} s: {part}", flush=True)
 
 
 def targets(found: dict) -> Iterator[Target]:
