@@ -6,7 +6,7 @@ import { denoiser } from "../denoiser.js";
 import { lab } from "../lab.js";
 import { PointSet } from "../points.js";
 import { stream } from "../random.js";
-import { ddim, ddim_times } from "../samplers.js";
+import { ddim } from "../samplers.js";
 import { NoiseSchedule } from "../schedule.js";
 
 const HERO = 2000, STEPS = 80, FRAME = 45; // milliseconds for each step
@@ -25,7 +25,8 @@ lab("hero", {
     /** Every x_t of the walk from noise to the map, and the state at which each point arrives. */
     *walk({ seed }, { fourier, states }) {
       const schedule = NoiseSchedule.linear({ T: 500 }), x_T = stream("hero", seed).randn(2 * HERO), path = [];
-      for (const x of ddim(denoiser(fourier), schedule, x_T, { steps: WALK })) {
+      const how = { steps: WALK, eta: 1, random: stream("sample", seed) };
+      for (const x of ddim(denoiser(fourier), schedule, x_T, how)) {
         path.push(x);
         yield;
       }
@@ -45,10 +46,10 @@ lab("hero", {
       } });
     make(row, "a", { className: "lab-button", href: "draw.html", textContent: "Draw your own" });
     const layer = menu(row, { colours: true }, { onChange: () => picture.refresh(),
-      onSave: () => picture.save("states.png", `DDIM, ${WALK.length - 1} steps, t = ${WALK[at.value]}, seed ${api.seed}`) });
+      onSave: () => picture.save("states.png", `DDIM, eta 1, ${WALK.length - 1} steps, t = ${WALK[at.value]}, seed ${api.seed}`) });
     outputs(el, { t: "t" });
     sentence(el, "The colour of a point is that of the state at which it arrives, known here because the walk has " +
-      "been taken once already. No noise is added on the way, so neighbours in the noise mostly end in the same state.");
+      "been taken once already. Every step adds fresh noise, so at the start the colours are mixed: nothing is decided.");
 
     function ready() {
       walking ??= api.run("walk", { seed: api.seed }, { need: ["fourier", "states"] }).done.then((w) => (walk = w));

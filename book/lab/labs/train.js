@@ -50,9 +50,9 @@ class TrainLab {
     outputs(el, { step: "step", seconds: "seconds", loss: "loss", "loss-floor": "floor", excess: "excess",
       distance: "distance", "distance-floor": "real points" });
     this.note = sentence(el, "");
-    sentence(el, "After some hundred steps the loss lies on its floor, as far as the eye can tell. The excess " +
-      "goes on falling, and so does the distance of the samples to the outline: these two tell whether it still " +
-      "learns.");
+    sentence(el, "After some hundred steps the loss is close to its floor, and what is left is lost in its jumps. The " +
+      "excess goes on falling, and so does the distance of the samples to the outline: these two tell whether it " +
+      "still learns.");
     this.reset(this.seed);
   }
 
