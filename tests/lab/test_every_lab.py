@@ -260,10 +260,11 @@ def test_it_fits_its_page_and_is_accessible(browser: Browser, pages: dict[str, P
         page.set_viewport_size(size)
         assert lab.evaluate(FITS), size
     lab.evaluate("(lab) => document.querySelector('article').replaceChildren(lab)")  # the rest takes the checker long
+    page.evaluate(test_layout.THIN)
     page.evaluate(test_layout.AXE)
-    page.evaluate("(name) => { axe.run = axe.run.bind(axe, `[data-lab=${name}]`); }", name)
-    for scheme, options in test_layout.CHECKS.items():
-        assert page.evaluate(test_layout.SERIOUS, [scheme, options]) == []
+    for scheme in ("light", "dark"):
+        page.evaluate("(scheme) => { document.documentElement.dataset.theme = scheme; }", scheme)
+        assert page.evaluate(test_layout.SERIOUS, [{"include": [f"[data-lab={name}]"]}, {}]) == []
     page.close()
 
 
