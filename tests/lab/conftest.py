@@ -33,7 +33,7 @@ globalThis.plain = (v) => {
 };
 """
 
-browser = pytest.fixture(scope="session")(test_book.browser.__wrapped__)
+browser = pytest.fixture(scope="module")(test_book.browser.__wrapped__)
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +88,7 @@ def open_page(browser: Browser, folder: Path, body: str = "", **options: object)
     return page, faults
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def plain_engine(browser: Browser, folder: Path) -> Iterator[Engine]:
     page, faults = open_page(browser, folder)
     engine = Engine(page)
@@ -98,7 +98,7 @@ def plain_engine(browser: Browser, folder: Path) -> Iterator[Engine]:
     assert not faults
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def relaxed_engine(browser: Browser, folder: Path) -> Iterator[Engine]:
     page, faults = open_page(browser, folder)
     engine = Engine(page)
