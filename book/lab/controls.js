@@ -82,7 +82,7 @@ export function foldedMenu(parent, words) {
     box.open = false;
     summary.focus();
   });
-  document.addEventListener("pointerdown", ({ target }) => {
+  document.addEventListener("click", ({ target }) => { // not before: what closes may move what is being pressed
     if (!box.contains(target) && target.tagName !== "CANVAS") box.open = false;
   });
   return content;
