@@ -1,6 +1,7 @@
 /** Moving something in a picture: by mouse, by finger, or with the arrow keys. */
 
-const ARROW_KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+/** The ways of the arrow keys. */
+export const ARROW_KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 /** What an arrow key moves, in units of the plane; with Shift a fifth of it. */
 const KEY_STRIDE = 0.05;
 

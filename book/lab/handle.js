@@ -1,7 +1,8 @@
 /** A point in a picture that a reader moves: by mouse, by finger, by arrow keys. */
 
+import { ARROW_KEYS, inside } from "./drag.js";
+
 const REACH = 32; // how near a finger must come to take hold of the point, pixels
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 /**
  * Make the picture's point movable. A finger that begins far from it scrolls the page; a tap puts the point there.
@@ -14,8 +15,7 @@ export function handle(picture, { get, set, label, step = 0.1 }) {
   canvas.setAttribute("role", "application");
   picture.describe(label);
   canvas.style.cursor = "crosshair";
-  const within = (v) => Math.max(-picture.limit, Math.min(picture.limit, v));
-  const put = ([x, y]) => set([within(x), within(y)]);
+  const put = (place) => set(inside(place, picture.limit));
   let held = false;
 
   function near(event) {
@@ -38,7 +38,7 @@ export function handle(picture, { get, set, label, step = 0.1 }) {
   for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (held = false));
   canvas.addEventListener("click", (event) => event.detail && put(picture.toData(event)));
   canvas.addEventListener("keydown", (event) => {
-    const arrow = ARROWS[event.key], [x, y] = get() ?? [0, 0], by = event.shiftKey ? step / 5 : step;
+    const arrow = ARROW_KEYS[event.key], [x, y] = get() ?? [0, 0], by = event.shiftKey ? step / 5 : step;
     if (!arrow || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     put([x + by * arrow[0], y + by * arrow[1]]);

@@ -48,6 +48,11 @@ export function* matching(cost, n) {
   return column;
 }
 
+/** Mean cost of the pairs, `column` being what `matching` returned. */
+export function matchingCost(cost, column) {
+  return column.reduce((sum, j, i) => sum + cost[i * column.length + j], 0) / column.length;
+}
+
 /** Each column goes to its cheapest row, if that is still free. */
 function reduceColumns(cost, n, { column, rowAt, v }) {
   for (let j = n - 1; j >= 0; j--) {

@@ -1,7 +1,8 @@
 /** Drawing on a picture, with mouse, finger or keyboard. */
 
+import { ARROW_KEYS, inside } from "./drag.js";
+
 const STEP = 0.1, FINE = 0.025, CLOSEST = 0.012; // units of the window
-const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 /** A pen on a `Picture`: calls `begin()`, `move(place)` and `end()`, and `undo()` for Backspace. Its place is `at`. */
 export class Pen {
@@ -38,7 +39,7 @@ export class Pen {
 
   #lower(place) {
     if (this.down) this.#lift();
-    this.at = this.#inside(place);
+    this.at = inside(place, this.picture.limit);
     this.down = true;
     this.on.begin();
     this.on.move(this.at);
@@ -51,19 +52,14 @@ export class Pen {
   }
 
   #go(place) {
-    const to = this.#inside(place);
+    const to = inside(place, this.picture.limit);
     if (Math.hypot(to[0] - this.at[0], to[1] - this.at[1]) < CLOSEST) return;
     this.at = to;
     if (this.down) this.on.move(to);
   }
 
-  #inside(place) {
-    const most = this.picture.limit;
-    return place.map((v) => Math.max(-most, Math.min(most, v)));
-  }
-
   #key(event) {
-    const { key } = event, way = MOVES[key];
+    const { key } = event, way = ARROW_KEYS[key];
     if (!way && key !== " " && key !== "Backspace") return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();

@@ -4,10 +4,9 @@ import { gridPoints } from "./canvas.js";
 import { make } from "./controls.js";
 import { KernelDensity } from "./kde.js";
 import { kernel } from "./kernel.js";
-import { matching, pairCosts } from "./matching.js";
-import { coverage, mean_distance, nll } from "./metrics.js";
+import { matching, matchingCost, pairCosts } from "./matching.js";
+import { coverage, distances, mean_distance, nll } from "./metrics.js";
 import { denseOutline } from "./outline.js";
-import { PointSet } from "./points.js";
 
 export const SAMPLE_COUNT = 1000;
 /** The earth mover's distance takes half of the samples: its time grows as the cube of their number. */
@@ -43,7 +42,7 @@ export function* measureSamples({ samples, reference }, { states, outline }) {
   const distance = mean_distance(samples, target), covered = coverage(samples, target, COVER_RADIUS);
   yield { nll: nll(samples, states.x), distance, coverage: covered };
   const cost = pairCosts(few, reference), column = yield* matching(cost, EMD_COUNT);
-  return { emd: column.reduce((sum, j, i) => sum + cost[i * EMD_COUNT + j], 0) / EMD_COUNT, column };
+  return { emd: matchingCost(cost, column), column };
 }
 
 /** A table of the rulers; returns a function that fills it with what has been found so far. */
@@ -86,11 +85,6 @@ function densityOf(states) {
   return seenByNll;
 }
 
-/** Distance of each point to the nearest of others, both (n, 2). */
-function distancesTo(points, others) {
-  return kernel().scratch(() => new PointSet(others).distance(points));
-}
-
 /** The samples, and what each ruler sees of them; `layer(name)` says what is wanted. */
 export function drawRulers(picture, { samples, states, outline, pairs, ring }, layer) {
   const [ink, grey] = ["--lab-ink", "--lab-grey"].map((name) => picture.colour(name));
@@ -103,7 +97,7 @@ export function drawRulers(picture, { samples, states, outline, pairs, ring }, l
   }
   if (layer("points")) picture.points(samples.x, { y: samples.y, size: 2.5 });
   if (layer("missed")) {
-    const far = distancesTo(outline.x, samples.x), x = outline.x.filter((_, i) => far[i >> 1] > COVER_RADIUS);
+    const far = distances(outline.x, samples.x), x = outline.x.filter((_, i) => far[i >> 1] > COVER_RADIUS);
     picture.points(x, { colour: ink, size: 4, alpha: 0.9 });
   }
   if (ring) drawRing(picture, ring);

@@ -82,10 +82,11 @@ function learner({ seed, trial, from }) {
 export function* trainInPage({ seed, trial, lr, from }, { states, outline }) {
   const { draw_t } = TRIAL[trial], schedule = NoiseSchedule.linear({ T: TRAIN_T });
   const { network, random } = learner({ seed, trial, from }), judge = judgeOf({ outline, schedule, draw_t, seed });
-  const first = from?.first ?? judged(network, schedule, judge).excess, start = from?.step ?? 0;
+  const untrained = from ? null : judged(network, schedule, judge);
+  const first = from?.first ?? untrained.excess, start = from?.step ?? 0;
   const began = performance.now() - 1000 * (from?.seconds ?? 0);
   let losses = [], recent = from?.recent ?? [];
-  if (!from) yield { step: 0, seconds: 0, losses, exact_field: judge.field, ...judged(network, schedule, judge) };
+  if (!from) yield { step: 0, seconds: 0, losses, exact_field: judge.field, ...untrained };
   for (let step = start + 1; step <= MOST_STEPS; step++) {
     const batch = noisy_batch(states.x, schedule, 512, { draw_t, random });
     losses.push(update(network, batch, { lr: endless_rate(step - 1, lr) }));

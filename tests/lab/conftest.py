@@ -33,7 +33,7 @@ globalThis.plain = (v) => {
 };
 """
 
-browser = pytest.fixture(scope="module")(test_book.browser.__wrapped__)
+browser = test_book.browser
 
 
 @pytest.fixture(scope="session")

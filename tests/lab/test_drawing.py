@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page
 
 from statesdiff.data import load_states
 from tests.lab.conftest import Engine, open_page
+from tests.lab.playing import played
 
 STROKES = [[[-1.5, 0.0], [1.5, 0.0]], [[0.0, 0.5], [0.0, 1.5]]]
 
@@ -92,11 +93,8 @@ def test_letters_and_shapes_stay_on_the_sheet(plain_engine: Engine) -> None:
 
 @pytest.fixture
 def table(browser: Browser, folder: Path) -> Iterator[Page]:
-    page, faults = open_page(browser, folder, '<div class="lab" data-lab="draw" data-state="idle"></div>')
-    page.wait_for_selector("[data-mounted]")
-    yield page
-    page.close()
-    assert not faults
+    with played(browser, folder, "draw") as page:
+        yield page
 
 
 def draw(page: Page) -> None:
