@@ -154,12 +154,13 @@ lab("posterior", {
     sentence(el, "The two agree where points are likely. Far out at low noise, where none ever is, the small " +
       `classifier's borders are guesses. ${aboutSmall(about, api.data.classifier.count.toLocaleString("en"))}`);
 
-    let asked = false;
+    let first = null;
+    const shown = new Promise((go) => (first = go));
     const maps = dial(api, "maps", { need: ["states", "outline", "classifier"],
       onMessage: (message) => (Object.assign(now, { maps: message, x_t: null }), refresh()),
       onResult: (result) => {
-        if (!asked) api.state("idle"); // the first maps are there before the reader has done anything
         if (result) accurate(result);
+        first();
       } });
 
     function accurate({ right, x_t }) {
@@ -169,7 +170,6 @@ lab("posterior", {
       refresh();
     }
     function turn() {
-      asked = true;
       believe();
       for (const name of ["accuracy", "accuracy-floor"]) api.output(name, "…");
       maps({ t: t.value, seed: api.seed });
@@ -193,5 +193,6 @@ lab("posterior", {
     }
     maps({ t: t.value, seed: api.seed });
     believe();
+    await shown; // the first maps are there before the reader has done anything
   },
 });
