@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
-from statesdiff.intervals import Interval, interval
+from statesdiff.intervals import Interval, corrected, interval, verdict
 from statesdiff.rng import randn, stream
 
 
@@ -58,3 +58,35 @@ def test_interval_agrees_with_a_bootstrap():
 def test_one_run_has_no_interval(values):
     with pytest.raises(ValueError, match=f"at least 2 repeats, got {len(values)}"):
         interval(values)
+
+
+@pytest.mark.parametrize(("count", "level"), [(1, 0.95), (2, 0.975), (25, 0.998)])
+def test_the_correction_is_bonferronis(count, level):
+    assert corrected(count) == pytest.approx(level)
+
+
+def test_corrected_intervals_hold_all_at_once():
+    rows = randn(2000 * 5 * 4, 1, generator=stream("rows")).double().view(2000, 5, 4)  # five intervals of four values
+    together = [
+        all(abs(i.mean) <= i.half_width for i in (interval(r, corrected(5)) for r in row)) for row in rows.tolist()
+    ]
+    assert 0.93 < np.mean(together) < 0.97  # independent intervals: 0.99^5 = 0.951
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_there_is_something_to_correct(count):
+    with pytest.raises(ValueError, match="count must be a whole number >= 1, got"):
+        corrected(count)
+
+
+@pytest.mark.parametrize(
+    ("mean", "half_width", "margin", "said"),
+    [(1, 2, None, ""), (3, 2, None, "*"), (-3, 2, None, "*"), (1, 2, 4, "="), (3, 1, 5, "* ="), (1, 2, 2.5, "")],
+)
+def test_a_verdict_is_sure_small_both_or_open(mean, half_width, margin, said):
+    assert verdict(Interval(mean, half_width, 5), margin) == said
+
+
+def test_a_margin_is_positive():
+    with pytest.raises(ValueError, match="margin must be positive, got 0"):
+        verdict(Interval(0, 1, 5), 0)

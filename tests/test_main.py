@@ -574,6 +574,7 @@ def test_a_damaged_file_of_an_ablation_is_named(study, capsys):
         (["grade"], "the following arguments are required: DIR"),
         (["ablate"], "the following arguments are required: NAME"),
         (["ablate", "time"], "invalid choice: 'time' (choose from"),
+        (["ablate", "betas", "--device", "nonsense"], "must be a device that PyTorch finds here, got nonsense"),
         (["ablate", "betas", "--seeds", "0"], "must be a whole number from 1 on, got 0"),
         (["ablate", "betas", "--workers", "0"], "must be a whole number from 1 on, got 0"),
         (["ablate", "betas", "--out", "betas.txt"], "must end in .csv"),

@@ -5,6 +5,8 @@ import time
 from dataclasses import replace
 from pathlib import Path, PurePath
 
+import torch
+
 from statesdiff.ablations.studies import STUDIES
 from statesdiff.ablations.sweep import sweep
 from statesdiff.files.arguments import count, in_unicode, output
@@ -15,12 +17,12 @@ from statesdiff.results import write
 def ablate(args: argparse.Namespace) -> None:
     """Run a study of the book and write its table; interrupted, it goes on where it was when it is called again."""
     study, out = STUDIES[args.study], check_output(args.out or f"{args.study}.csv")
-    configs, seeds = (study.configs(), 5) if args.full else (study.quick(), 2)
+    configs, seeds = (study.configs(), 20) if args.full else (study.quick(), 2)
     if args.data is not None:  # settings that differed in their data alone are now the same, and trained once
         configs = [replace(config, data=args.data) for config in configs]
     start, seeds = time.perf_counter(), args.seeds or seeds
     try:
-        table = sweep(configs, seeds, folder=args.folder, workers=args.workers, progress=None)
+        table = sweep(configs, seeds, folder=args.folder, workers=args.workers, device=args.device, progress=None)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on from here") from None
     table["data"] = table["data"].map(in_unicode)
@@ -31,12 +33,23 @@ def ablate(args: argparse.Namespace) -> None:
     print(write(table, out, f"{command}: {study.about}; {took}"))
 
 
+def device(text: str) -> str:
+    """A device that PyTorch can reach here, such as "cpu" or "cuda"."""
+    try:
+        torch.empty(1, device=text)
+    except (RuntimeError, AssertionError) as error:  # how PyTorch says "unknown" and "not built for this"
+        reason = str(error).splitlines()[0]
+        raise argparse.ArgumentTypeError(f"must be a device that PyTorch finds here, got {text} ({reason})") from error
+    return text
+
+
 def _options(p: argparse.ArgumentParser) -> None:
     p.add_argument("study", choices=STUDIES, metavar="NAME", help=", ".join(STUDIES))
     p.add_argument("--full", action="store_true", help="as in the book; default: a tenth of the epochs and 2 seeds")
     p.add_argument("--data", help="a file of points (N, D), a toy set or states, in place of the study's own data sets")
-    p.add_argument("--seeds", type=count, help="how many; default: 5 with --full, else 2")
+    p.add_argument("--seeds", type=count, help="how many; default: 20 with --full, else 2")
     p.add_argument("--workers", type=count, help="how many threads; default: all processors")
+    p.add_argument("--device", type=device, default="cpu", help="where networks are trained; default: cpu")
     p.add_argument("--folder", type=Path, default=Path("ablations"), help="keeps what is finished; default: ablations")
     p.add_argument("--out", type=output(".csv"), help="default: NAME.csv")
 

@@ -94,10 +94,10 @@ class Sampling:
             raise ValueError(f"guidance = {self.guidance} needs a network trained with labels: labelled=True")
 
     def draw(self, model: nn.Module, schedule: NoiseSchedule, y: Tensor, seed: int) -> Tensor:
-        """n samples, (n, D); y (n,) are the labels to guide to. Raises FloatingPointError if they explode."""
-        generator = stream("sample", seed)
-        predictor = model if self.guidance is None else ClassifierFreeGuidance(model, y, self.guidance)
-        x_T = randn(self.n, model.D, generator=generator)
+        """n samples, (n, D), where the model is; y (n,): the labels to guide to. FloatingPointError if they explode."""
+        generator, device = stream("sample", seed), next(model.parameters()).device
+        predictor = model if self.guidance is None else ClassifierFreeGuidance(model, y.to(device), self.guidance)
+        x_T = randn(self.n, model.D, generator=generator, device=device)
         if self.sampler == "ddim":
             return last(ddim(predictor, schedule, x_T, steps=self.steps, eta=self.eta, generator=generator))
         return last(ddpm(predictor, schedule, x_T, variance=self.sampler, generator=generator))

@@ -54,18 +54,19 @@ class Job:
         return how.steps, how.lr, *(getattr(f, "__name__", "") for f in functions), *map(id, functions)
 
 
-def train_ensemble(jobs: Sequence[Job]) -> Iterator[list[float | None]]:
+def train_ensemble(jobs: Sequence[Job], device: str | torch.device = "cpu") -> Iterator[list[float | None]]:
     """Train all models at once, in place; yields the losses after each step, None for a job that has finished.
 
-    When the caller stops listening, by `break` or by an interrupt, the models are whole and usable. A network that
-    diverges does not disturb the others: its losses are NaN from then on. Raises ValueError if the shapes differ.
+    The stacked weights live on `device`; the random numbers are the processor's wherever that is. When the caller stops
+    listening, by `break` or by an interrupt, the models are whole and usable. A network that diverges does not disturb
+    the others: its losses are NaN from then on. Raises ValueError if the shapes differ.
     """
     if len({job.shape for job in jobs}) != 1:
         raise ValueError(f"an ensemble needs jobs of one shape, got {sorted({str(job.shape) for job in jobs})}")
     order = sorted(range(len(jobs)), key=lambda i: (*jobs[i].pace, i))  # those that finish first come first
     jobs = [jobs[i] for i in order]
     row_of = {i: row - len(jobs) for row, i in enumerate(order)}  # from the end, where the unfinished are
-    stack = Stack([job.model for job in jobs])
+    stack = Stack([job.model for job in jobs], device)
     try:
         for losses in _train(jobs, stack):
             yield [losses[row_of[i]] if -row_of[i] <= len(losses) else None for i in range(len(jobs))]
@@ -80,7 +81,7 @@ def _train(jobs: list[Job], stack: "Stack") -> Iterator[list[float]]:
     blocks = [noisy_batches(j.x_0, j.schedule, j.y, j.training, n=n, generator=j.generator) for j in jobs]
     groups = _groups(jobs, stack)
     while groups:
-        block = _stacked(next(points) for points in blocks[first:])
+        block = _stacked((next(points) for points in blocks[first:]), stack.device)
         start = first
         for i in range(0, n, size):
             step += 1
@@ -96,10 +97,10 @@ def _train(jobs: list[Job], stack: "Stack") -> Iterator[list[float]]:
                 return
 
 
-def _stacked(batches: Iterator[Batch]) -> Batch:
-    """The batches of K networks as one, every part with a row for each network, (K, n, ...)."""
+def _stacked(batches: Iterator[Batch], device: str | torch.device) -> Batch:
+    """The batches of K networks as one on `device`, every part with a row for each network, (K, n, ...)."""
     parts = zip(*batches, strict=True)
-    return Batch(*(None if same[0] is None else torch.stack(same) for same in parts))
+    return Batch(*(None if same[0] is None else torch.stack(same).to(device) for same in parts))
 
 
 def linear_layers(model: nn.Module) -> list[nn.Linear]:
@@ -119,10 +120,10 @@ def memory(job: Job) -> int:
 class StackedLinear(nn.Module):
     """The linear layers at one place of K networks: weight (K, in, out), bias (K, 1, out); (K B, in) -> (K B, out)."""
 
-    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+    def __init__(self, layers: Sequence[nn.Linear], device: str | torch.device) -> None:
         super().__init__()
-        self.all_weights = torch.stack([layer.weight.detach().T for layer in layers]).contiguous()
-        self.all_biases = torch.stack([layer.bias.detach()[None] for layer in layers])
+        self.all_weights = torch.stack([layer.weight.detach().T for layer in layers]).contiguous().to(device)
+        self.all_biases = torch.stack([layer.bias.detach()[None] for layer in layers]).to(device)
         self.from_row(0)
 
     def from_row(self, first: int) -> None:
@@ -137,9 +138,9 @@ class StackedLinear(nn.Module):
 class Stack:
     """K networks of one shape as one, the first of them with its linear layers replaced by those of all."""
 
-    def __init__(self, models: Sequence[nn.Module]) -> None:
-        self.models, self.network, self.first = models, deepcopy(models[0]), 0
-        self.layers = [StackedLinear(same) for same in zip(*map(linear_layers, models), strict=True)]
+    def __init__(self, models: Sequence[nn.Module], device: str | torch.device = "cpu") -> None:
+        self.models, self.network, self.first, self.device = models, deepcopy(models[0]), 0, device
+        self.layers = [StackedLinear(same, device) for same in zip(*map(linear_layers, models), strict=True)]
         stacked = dict(zip(linear_layers(self.network), self.layers, strict=True))
         for path, module in list(self.network.named_modules(remove_duplicate=False)):  # a layer may have two names
             if module in stacked:

@@ -5,10 +5,12 @@ import json
 import os
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -18,13 +20,14 @@ from tqdm.auto import tqdm
 
 from statesdiff.ablations import judging
 from statesdiff.ablations.configs import Config, is_number
-from statesdiff.ablations.ensemble import memory, train_ensemble
+from statesdiff.ablations.ensemble import Job, memory, train_ensemble
 from statesdiff.ablations.toys import points
 from statesdiff.files.atomic import check_output, write_atomically
 from statesdiff.files.points import SUFFIXES
 from statesdiff.training import denormals_flushed
 
 TOGETHER = 16  # networks in one ensemble: more of them gain nothing on a processor (benchmarks/ensemble.py)
+TOGETHER_ON_GPU = 64  # there a step takes as long for 64 as for one
 LAST = 200  # updates over which the training loss is averaged
 Run = tuple[Config, int]  # a configuration and a seed
 
@@ -36,13 +39,15 @@ def sweep(
     folder: str | os.PathLike | None = None,
     client: Any = None,
     workers: int | None = None,
+    device: str = "cpu",
     progress: bool | None = True,
 ) -> pd.DataFrame:
     """Train every configuration with every seed and judge the samples: a table, a row for each and for each floor.
 
     seeds: how many (0, 1, ...), or which. What is finished is kept in `folder`, if one is given, and a second call
     with the same folder trains only what is missing. `client`: a `dask.distributed` client, whose workers then do the
-    work; otherwise `workers` threads, each on one core (left out: all cores). Rows come in the order of the
+    work; otherwise `workers` threads, each on one core (left out: all cores). Networks are trained and sampled on
+    `device`, such as "cuda", and judged on the processor. Rows come in the order of the
     configurations, the floors, real points judged in the same way, last, as network "real". `progress`: a bar, none,
     or (None) one where there is a terminal. `.attrs["memory"]` bounds, in bytes, what the ensembles hold at once;
     `.attrs["trained"]` counts the runs that were not in `folder`. The measures are those of `judging.evaluate`; a
@@ -59,7 +64,7 @@ def sweep(
     store = Store(folder)
     missing = [run for run in runs if run not in store]
     threads = workers or (sum(client.nthreads().values()) if client else os.cpu_count()) or 1
-    chunks = grouped(missing, threads)
+    chunks = grouped(missing, threads, TOGETHER if device == "cpu" else TOGETHER_ON_GPU)
     held = sum(sorted(map(chunk_memory, chunks))[-threads:])
     with tqdm(
         total=sum(map(updates, missing)),
@@ -68,7 +73,7 @@ def sweep(
         disable=None if progress is None else not progress,
     ) as bar:
         bar.set_postfix_str(f"{len(missing)} of {len(runs)} to train, at most {held / 2**20:.0f} MiB at once")
-        work_off(chunks, store, bar, client, threads)
+        work_off(chunks, store, bar, client, threads, device)
     table = pd.DataFrame([row for run in runs for row in store[run]] + floor_rows(configs, seeds))
     table.attrs |= {"memory": held, "trained": len(missing)}
     return table
@@ -84,8 +89,8 @@ def chunk_memory(chunk: list[Run]) -> int:
     return len(chunk) * memory(chunk[0][0].job(0))
 
 
-def grouped(runs: Sequence[Run], threads: int = 1) -> list[list[Run]]:
-    """Runs of one shape together, at most TOGETHER and of like length, a chunk for each thread if there are few.
+def grouped(runs: Sequence[Run], threads: int = 1, together: int = TOGETHER) -> list[list[Run]]:
+    """Runs of one shape, at most so many `together` and of like length, a chunk for each thread if there are few.
 
     The longest chunks come first, so that no thread is left alone with one at the end.
     """
@@ -93,7 +98,7 @@ def grouped(runs: Sequence[Run], threads: int = 1) -> list[list[Run]]:
     by_shape: dict[tuple, list[Run]] = {}
     for config, seed in runs:
         by_shape.setdefault(shape_of[config], []).append((config, seed))
-    chunks, most = [], min(TOGETHER, -(-len(runs) // threads) or 1)
+    chunks, most = [], min(together, -(-len(runs) // threads) or 1)
     for same in by_shape.values():
         same.sort(key=updates)
         size = -(-len(same) // -(-len(same) // most))  # no more chunks than needed, of like size
@@ -101,7 +106,9 @@ def grouped(runs: Sequence[Run], threads: int = 1) -> list[list[Run]]:
     return sorted(chunks, key=lambda chunk: -sum(map(updates, chunk)))
 
 
-def work_off(chunks: list[list[Run]], store: "Store", bar: tqdm, client: Any, threads: int) -> None:
+def work_off(
+    chunks: list[list[Run]], store: "Store", bar: tqdm, client: Any, threads: int, device: str = "cpu"
+) -> None:
     """Train all chunks, in threads or on the client's workers, and store each when it is finished."""
     stop = threading.Event()
 
@@ -118,7 +125,9 @@ def work_off(chunks: list[list[Run]], store: "Store", bar: tqdm, client: Any, th
 
     executor: Executor = client.get_executor(pure=False) if client else ThreadPoolExecutor(threads)
     with one_thread_each(), executor:
-        chunk_of = {executor.submit(train_and_evaluate, chunk, None if client else tick): chunk for chunk in chunks}
+        hears = {} if client else {"tick": tick}  # a worker elsewhere has no bar
+        work = partial(train_and_evaluate, device=device, **hears)
+        chunk_of = {executor.submit(work, chunk): chunk for chunk in chunks}
         try:
             for future in as_completed(list(chunk_of)):
                 keep(future)
@@ -130,30 +139,32 @@ def work_off(chunks: list[list[Run]], store: "Store", bar: tqdm, client: Any, th
             raise
 
 
-def train_and_evaluate(chunk: list[Run], tick: Callable[[int], None] | None = None) -> list[list[dict]]:
+def train_and_evaluate(
+    chunk: list[Run], tick: Callable[[int], None] = lambda n: None, device: str = "cpu"
+) -> list[list[dict]]:
     """Train the runs of one chunk together and judge each: for each run its rows. `tick` hears of every update."""
     jobs = [config.job(seed) for config, seed in chunk]
-    recent: list[list[float]] = [[] for _ in jobs]
+    recent: list[deque[float]] = [deque(maxlen=LAST) for _ in jobs]
     torch.set_num_threads(1)  # the setting belongs to each thread of Python
     with denormals_flushed():
-        for losses in train_ensemble(jobs):
+        for losses in train_ensemble(jobs, device):
             for last, loss in zip(recent, losses, strict=True):
                 if loss is not None:
                     last.append(loss)
-                    del last[:-LAST]
-            if tick is not None:
-                tick(sum(loss is not None for loss in losses))
+            tick(sum(loss is not None for loss in losses))
     results = []
-    for (config, seed), job, last in zip(chunk, jobs, recent, strict=True):
-        if tick is not None:
-            tick(0)  # judging takes seconds: a sweep that was stopped need not wait for all
-        about = {"seed": seed, "steps": config.steps, "loss": sum(last) / len(last)}
-        known = points(config.data, config.units)
-        found = [
-            judging.sample_and_evaluate(job.model, job.schedule, s, known, job.x_0, seed) for s in config.samplings
-        ]
-        results.append([config.row(s) | about | f for s, f in zip(config.samplings, found, strict=True)])
+    for run, job, last in zip(chunk, jobs, recent, strict=True):
+        tick(0)  # judging takes seconds: a sweep that was stopped need not wait for all
+        results.append(rows_of(run, job, sum(last) / len(last), device))
     return results
+
+
+def rows_of(run: Run, job: Job, loss: float, device: str) -> list[dict]:
+    """The rows of a run that has been trained, one for each of its samplings; `loss` is that of its last updates."""
+    config, seed = run
+    known, about = points(config.data, config.units), {"seed": seed, "steps": config.steps, "loss": loss}
+    judge = partial(judging.sample_and_evaluate, known=known, train=job.x_0, seed=seed, device=device)
+    return [config.row(s) | about | judge(job.model, job.schedule, s) for s in config.samplings]
 
 
 def floor_rows(configs: Sequence[Config], seeds: Sequence[int]) -> list[dict]:

@@ -3,13 +3,14 @@
 import csv
 import math
 import platform
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import torch
 
 from statesdiff.files.atomic import write_atomically
-from statesdiff.intervals import Interval, interval
+from statesdiff.intervals import Interval, corrected, interval, verdict
 
 FOLDER = Path(__file__).parent
 
@@ -75,12 +76,14 @@ def pivot(
 
 
 def compare(
-    frame: pd.DataFrame, columns: str, value: str, reference: object, index: str = "data", level: float = 0.95
+    frame: pd.DataFrame, columns: str, value: str, reference: object, index: str = "data", margin: float | None = None
 ) -> pd.DataFrame:
-    """What each setting of a sweep has more than the `reference`, seed by seed, as "mean ± half-width".
+    """What each setting of a sweep has more than the `reference`, seed by seed, as "mean ± half-width" and a verdict.
 
-    A star marks a difference whose interval, at this level, does not hold zero. Raises ValueError if no row has the
-    reference.
+    The intervals of the table hold all at once, at 95%. A star marks a difference that is not zero; "=" one that is
+    surely less than `margin` times the floor of its row, so that for this value the setting makes no difference;
+    neither mark leaves it open. `.attrs["level"]` is the level of each. Raises ValueError if no row has the reference,
+    or for a margin where the sweep has no floors.
     """
     rows = trained(frame)
     rows = rows.assign(setting=_names(rows[columns]))
@@ -89,8 +92,25 @@ def compare(
         raise ValueError(f"reference must be one of {settings}, got {reference!r}")
     by_seed = rows.pivot(index=[index, "seed"], columns="setting", values=value)[settings]
     gaps = by_seed.sub(by_seed[reference], axis=0).drop(columns=reference)
-    cells = gaps.groupby(level=0).agg(lambda gap: _difference(gap, level)).loc[list(dict.fromkeys(rows[index]))]
-    return cells.rename_axis(index=None, columns=f"{value}, less that of {reference}")
+    groups = {name: gaps.loc[name] for name in dict.fromkeys(rows[index])}
+    level = corrected(gaps.shape[1] * len(groups))
+    margins = _margins(frame, value, index, margin)
+    cells = {name: gap.agg(partial(_difference, level=level, margin=margins.get(name))) for name, gap in groups.items()}
+    shown = pd.DataFrame(cells).T.rename_axis(index=None, columns=f"{value}, less that of {reference}")
+    shown.attrs["level"] = level
+    return shown
+
+
+def _margins(frame: pd.DataFrame, value: str, index: str, share: float | None) -> dict:
+    """For each `index` the share of its floor, or of the one floor if the floors know no such column."""
+    if share is None:
+        return {}
+    real = floor(frame)
+    if real.empty or real[value].isna().all():
+        raise ValueError(f"margin = {share!r} is a share of the floor, but the sweep has no floor of {value}")
+    if real[index].isna().any():  # a setting, not a data set
+        return dict.fromkeys(trained(frame)[index], share * real[value].mean())
+    return (share * real.groupby(index)[value].mean()).to_dict()
 
 
 def _names(values: pd.Series) -> pd.Series:
@@ -103,9 +123,9 @@ def _mean_and_interval(values: pd.Series) -> str:
     return _rounded(interval(values.to_list()))
 
 
-def _difference(values: pd.Series, level: float) -> str:
+def _difference(values: pd.Series, level: float, margin: float | None) -> str:
     found = interval(values.to_list(), level)
-    return _rounded(found, "+") + " *" * (abs(found.mean) > found.half_width)
+    return f"{_rounded(found, '+')} {verdict(found, margin)}".rstrip()
 
 
 def _rounded(found: Interval, sign: str = "") -> str:

@@ -55,18 +55,25 @@ def test_every_measure_by_hand():
     samples = 0.3 * randn(1000, 2, generator=stream("samples"))
     found = evaluate(samples, known, known.train.x, seed=7)
     assert set(found) == {"NLL (kernel)", "EMD (total)", "EMD", "to train"}
-    squared = torch.cdist(samples.double(), known.held_out.x.double()) ** 2
+    fresh = known.fresh(1000, 7).x
+    squared = torch.cdist(samples.double(), fresh.double()) ** 2
     density = (-squared / 0.4).exp().mean() / (2 * math.pi * 0.1)  # tau = 0.1, D = 2
     assert found["NLL (kernel)"] == pytest.approx(-math.log(density), rel=1e-9)
-    fresh = known.fresh(1000, 7).x
     assert found["EMD"] == pytest.approx(cost(samples, fresh) / 1000, rel=1e-6)
     assert found["to train"] == pytest.approx(torch.cdist(samples, known.train.x).amin(1).mean().item(), rel=1e-4)
     rng = np.random.default_rng(7)
     draws = []
     for _ in range(3):
-        a, b = (rng.permutation(s.double().numpy())[:250] for s in (samples, known.held_out.x))
+        a, b = (rng.permutation(s.double().numpy())[:250] for s in (samples, fresh))
         draws.append(cost(torch.from_numpy(a), torch.from_numpy(b)))
     assert found["EMD (total)"] == pytest.approx(np.mean(draws), rel=1e-6)
+
+
+def test_every_seed_has_points_of_its_own_to_be_judged_by():
+    known = points("moons")
+    samples = known.fresh(1000, 99).x
+    by_seed = [evaluate(samples, known, known.train.x, seed) for seed in range(2)]
+    assert all(by_seed[0][key] != by_seed[1][key] for key in ("NLL (kernel)", "EMD (total)", "EMD"))
 
 
 def test_the_training_points_that_count_are_those_learnt_from():

@@ -363,10 +363,10 @@ def test_an_error_in_one_chunk_keeps_the_others_and_stops_the_rest(quick, monkey
     configs = [replace(c, epochs=10 - i) for i, c in enumerate(FOUR)]  # trained in this order
     third = len(configs[2].job(0).model.net[0].weight)
 
-    def failing(model, *args):
+    def failing(model, *args, **options):
         if len(model.net[0].weight) == third:
             raise RuntimeError("out of luck")
-        return really(model, *args)
+        return really(model, *args, **options)
 
     really = judging.sample_and_evaluate
     monkeypatch.setattr(judging, "sample_and_evaluate", failing)

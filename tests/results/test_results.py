@@ -170,15 +170,37 @@ def test_compare_subtracts_seed_by_seed() -> None:
     shown = compare(frame, "T", "EMD", reference=500)
     assert list(shown.index) == ["moons", "blobs"] and list(shown.columns) == [10]
     assert shown.columns.name == "EMD, less that of 500" and shown.index.name is None
-    # differences -1 and 1: standard error 1, times 12.706
-    assert shown[10].to_list() == ["-490 ± 0 *", "+0 ± 13"]
+    # differences -1 and 1: standard error 1, times 25.452, Student's t for two intervals that hold at once
+    assert shown[10].to_list() == ["-490 ± 0 *", "+0 ± 25"] and shown.attrs["level"] == 0.975
 
 
-@pytest.mark.parametrize(("level", "shown"), [(0.95, "+8 ± 13"), (0.9, "+8.0 ± 6.3 *"), (0.995, "+8 ± 127")])
-def test_compare_at_another_level(level: float, shown: str) -> None:
+def test_one_interval_is_not_corrected() -> None:
     frame = sweep_table().query("data == 'moons' and network != 'real'").reset_index(drop=True)
     frame["EMD"] = [0.0, 0.0, 7.0, 9.0]
-    assert compare(frame, "T", "EMD", 500, level=level).loc["moons", 10] == shown
+    shown = compare(frame, "T", "EMD", 500)
+    assert shown.loc["moons", 10] == "+8 ± 13" and shown.attrs["level"] == 0.95
+
+
+def test_a_margin_is_a_share_of_the_floor_of_the_row() -> None:
+    frame = sweep_table()
+    networks = frame.network != "real"
+    frame.loc[networks, "EMD"] = frame[networks].seed + (frame[networks]["T"] == 10) * frame[networks].seed * 0.001
+    frame.loc[~networks & (frame.data == "moons"), "EMD"] = 10.0
+    frame.loc[~networks & (frame.data == "blobs"), "EMD"] = 0.1
+    # differences 0 and 0.001: half-width 0.0005 * 25.452
+    assert compare(frame, "T", "EMD", 500, margin=0.01)[10].to_list() == ["+0.000 ± 0.013 =", "+0.000 ± 0.013"]
+
+
+def test_floors_that_know_no_setting_are_one_floor() -> None:
+    frame = sweep_table().query("data == 'moons'").assign(network=lambda f: f.network)
+    frame.loc[frame.network != "real", "depth"] = 3
+    shown = compare(frame, "T", "EMD", 500, index="depth", margin=1e6)
+    assert shown[10].to_list()[0].endswith("=")
+
+
+def test_a_margin_needs_floors() -> None:
+    with pytest.raises(ValueError, match="margin = 0.05 is a share of the floor, but the sweep has no floor of EMD"):
+        compare(trained(sweep_table()), "T", "EMD", 500, margin=0.05)
 
 
 def test_compare_wants_a_reference_that_there_is() -> None:
