@@ -68,6 +68,15 @@ def cosine_decay(optimiser: torch.optim.Optimizer, lr: float, steps: int) -> LRS
     return CosineAnnealingLR(optimiser, T_max=steps)
 
 
+def decay_at(step: int, decay: float) -> float:
+    """What an exponential moving average of the weights keeps of itself at this step, from 1: at most `decay`.
+
+    (1 + step) / (10 + step) while that is less, so that a short training is not averaged with its random start: the
+    average then spans about a tenth of the updates so far, later about 1 / (1 - decay) updates.
+    """
+    return min(decay, (1 + step) / (10 + step))
+
+
 def adam_w(parameters: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:
     """The book's optimiser: AdamW (Loshchilov & Hutter 2019), its second moment averaged over about 100 steps."""
     return torch.optim.AdamW(parameters, lr=lr, betas=(0.9, 0.99), fused=True)

@@ -23,6 +23,7 @@ from statesdiff.training import (
     adam_w,
     constant,
     cosine_decay,
+    decay_at,
     denormals_flushed,
     every_point_once,
     noisy_batches,
@@ -71,6 +72,12 @@ def test_one_cycle_warms_up_for_a_third_and_ends_near_zero():
     assert 12 <= peak <= 18 and used[peak] == pytest.approx(0.1, rel=0.02)
     assert used[0] < 0.01 and used[-1] < 0.001
     assert used[:peak] == sorted(used[:peak]) and used[peak:] == sorted(used[peak:], reverse=True)
+
+
+def test_an_average_grows_old_with_the_training():
+    assert decay_at(1, 0.999) == pytest.approx(2 / 11) and decay_at(10**6, 0.999) == 0.999
+    # the weight of the start after n updates is the product of the decays: next to nothing
+    assert math.prod(decay_at(k, 0.999) for k in range(1, 79)) < 1e-6
 
 
 def test_cosine_decay_is_half_a_cosine():

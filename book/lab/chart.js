@@ -7,16 +7,18 @@ const LEFT = 34, BOTTOM = 30, TOP = 16, RIGHT = 16;
 /** Axes with a line and marks at round numbers; draw in `draw`, as for a `Picture`. */
 export class Chart extends Surface {
   /** @param {Element} parent  @param of x, y: [low, high]; ticks: marks on both; label for those who do not see it */
-  constructor(parent, { label, x, y, xTicks, yTicks, xName = "", ratio = 0.62, log = false }) {
+  constructor(parent, { label, x, y, xTicks, yTicks, xName = "", ratio = 0.62, log = false,
+    logX = false }) {
     super(parent, { label, ratio, className: "lab-chart" });
-    Object.assign(this, { x, y, xTicks, yTicks, xName, log });
+    Object.assign(this, { x, y, xTicks, yTicks, xName, log, logX });
   }
 
   /** Pixels of a value pair. */
   at(x, y) {
-    const of = (v, [low, high]) => (v - low) / (high - low), up = this.log ? Math.log : (v) => v;
+    const of = (v, [low, high]) => (v - low) / (high - low), same = (v) => v;
+    const up = this.log ? Math.log : same, along = this.logX ? Math.log : same;
     return [
-      LEFT + of(x, this.x) * (this.width - LEFT - RIGHT),
+      LEFT + of(along(x), this.x.map(along)) * (this.width - LEFT - RIGHT),
       this.height - BOTTOM - of(up(y), this.y.map(up)) * (this.height - BOTTOM - TOP),
     ];
   }

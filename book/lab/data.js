@@ -33,6 +33,7 @@ function loadScript(src) {
 /** What a lab works with: points and labels, or a network; the kernel must be loaded. */
 export function decode({ about, bytes }) {
   if (about.kind === "points") return decodePoints(about, bytes);
+  if (about.kind === "trainings") return decodeTrainings(about, bytes);
   return new Network(about.config).load(halves(new Uint16Array(bytes.slice().buffer)));
 }
 
@@ -41,6 +42,13 @@ function decodePoints({ count, unit }, bytes) {
   const whole = bytes.slice().buffer;
   const x = Float32Array.from(new Int16Array(whole, 0, 2 * count), (v) => v * unit);
   return { x, y: new Uint8Array(whole, 4 * count, count) };
+}
+
+/** Weights (count,) kept on the way of several trainings of one network: `weights[set][length]`, flat. */
+function decodeTrainings({ config, sets, updates }, bytes) {
+  const all = halves(new Uint16Array(bytes.slice().buffer)), count = all.length / (sets.length * updates.length);
+  const at = (k) => all.subarray(k * count, (k + 1) * count);
+  return { config, sets, updates, weights: sets.map((_, i) => updates.map((_, j) => at(i * updates.length + j))) };
 }
 
 /** 16-bit floats (IEEE 754) as float32. @param {Uint16Array} words */

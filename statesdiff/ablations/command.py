@@ -21,8 +21,9 @@ def ablate(args: argparse.Namespace) -> None:
     if args.data is not None:  # settings that differed in their data alone are now the same, and trained once
         configs = [replace(config, data=args.data) for config in configs]
     start, seeds = time.perf_counter(), args.seeds or seeds
+    which = range(study.first_seed, study.first_seed + seeds)
     try:
-        table = sweep(configs, seeds, folder=args.folder, workers=args.workers, device=args.device, progress=None)
+        table = sweep(configs, which, folder=args.folder, workers=args.workers, device=args.device, progress=None)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on from here") from None
     table["data"] = table["data"].map(in_unicode)

@@ -28,6 +28,7 @@ from statesdiff.training import (
     uniform_t,
 )
 
+FIRST_SET = 10_000  # the seed of the first training set that is drawn anew: no other fresh points have it
 SAMPLERS = ("beta", "beta_tilde", "ddim")
 NETWORKS = {
     "raw": Denoiser,  # x_t and t_bar, as in the book's plain recipe
@@ -59,6 +60,8 @@ NUMBERS = {
     "lr": (float, inf, False),
     "beta_1": (float, 1.0, True),
     "beta_T": (float, 1.0, True),
+    "average": (float, 1.0, True),
+    "sets": (int, inf, True),
 }
 
 
@@ -108,15 +111,18 @@ class Config:
     """One denoiser to train and how to judge it; the defaults are the toy-set homework's.
 
     data: a toy set's name, "states", or the path of a file of points (N, D), brought to `units`, "minmax" or
-    "standard". n_train keeps the first so many training points. schedule: one of SCHEDULES; beta_1 and beta_T, left
-    out, are its own. network: one of NETWORKS, with `hidden` layers. `epochs` passes over the training points. With
-    `labelled`, labels are learnt, a fifth of them dropped. `samplings`: each gives a row of the table. Raises
-    ValueError, naming the field, for what cannot be trained; FileNotFoundError for missing data.
+    "standard". n_train keeps the first so many training points; with `sets` they are drawn anew, for seed s as set
+    number s % sets. schedule: one of SCHEDULES; beta_1 and beta_T, left out, are its own. network: one of NETWORKS,
+    with `hidden` layers. `epochs` passes over the training points. With `average`, a decay, the network ends with the
+    exponential moving average of its weights. With `labelled`, labels are learnt, a fifth of them dropped. `samplings`:
+    each gives a row of the table. Raises ValueError, naming the field, for what cannot be trained; FileNotFoundError
+    for missing data.
     """
 
     data: str = "moons"
     units: str = "minmax"
     n_train: int | None = None
+    sets: int | None = None
     schedule: str = "linear"
     T: int = 200
     beta_1: float | None = None
@@ -131,6 +137,7 @@ class Config:
     lr_schedule: str = "constant"
     optimiser: str = "adam"
     draw_t: str = "uniform"
+    average: float | None = None
     samplings: tuple[Sampling, ...] = (Sampling(),)
 
     def __post_init__(self) -> None:
@@ -152,6 +159,8 @@ class Config:
         known, _ = points(self.data, self.units), self.noise
         if self.labelled and len(known.train.names) < 2:
             raise ValueError(f"labelled needs classes, {self.data} has one")
+        if self.sets is not None and known.fresh is None:
+            raise ValueError(f"sets = {self.sets} needs a distribution to draw from, {self.data} has none")
 
     def _check_tuples(self) -> None:
         sizes, ways = self.hidden, self.samplings
@@ -184,8 +193,13 @@ class Config:
     @property
     def steps(self) -> int:
         """How many updates the epochs make."""
+        return max(1, round(self.epochs * self._size / self.batch_size))
+
+    @property
+    def _size(self) -> int:
+        """How many points it is trained on."""
         n = len(points(self.data, self.units).train)
-        return max(1, round(self.epochs * min(n, self.n_train or n) / self.batch_size))
+        return min(n, self.n_train or n)
 
     @property
     def training(self) -> Training:
@@ -202,7 +216,8 @@ class Config:
 
     def job(self, seed: int) -> Job:
         """What `train_ensemble` needs, with weights and random numbers that depend on `seed` alone."""
-        train = points(self.data, self.units).train
+        known = points(self.data, self.units)
+        train = known.train if self.sets is None else known.fresh(self._size, FIRST_SET + seed % self.sets)
         x_0, y = train.x[: self.n_train], train.y[: self.n_train]
         model = init(
             NETWORKS[self.network],
@@ -213,7 +228,8 @@ class Config:
             n_classes=len(train.names) if self.labelled else 0,
             generator=stream("init", seed),
         )
-        return Job(model, x_0, self.noise, y if self.labelled else None, self.training, stream("train", seed))
+        labels, generator = y if self.labelled else None, stream("train", seed)
+        return Job(model, x_0, self.noise, labels, self.training, generator, self.average)
 
     def row(self, sampling: Sampling) -> dict[str, Any]:
         """The fields that a table shows, those of the sampling included; lists as text."""

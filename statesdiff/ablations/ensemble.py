@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.training import Batch, Training, check_trainable, every_point_once, noisy_batches
+from statesdiff.training import Batch, Training, check_trainable, decay_at, every_point_once, noisy_batches
 
 POINTS = 4096  # noisy points made at once for each network: this bounds the memory
 
@@ -22,7 +22,8 @@ class Job:
     """One denoiser to be trained, in place, on x_0 (N, D) and, if it learns them, the labels y (N,).
 
     All its layers with weights must be `nn.Linear`, with their biases, and its `config` must say what else it is like.
-    Raises ValueError for what cannot be trained.
+    With `average`, a decay below 1, it ends with the exponential moving average of its weights (`decay_at`). Raises
+    ValueError for what cannot be trained.
     """
 
     model: nn.Module
@@ -31,8 +32,11 @@ class Job:
     y: Tensor | None = None
     training: Training = field(default_factory=lambda: Training(batch_size=64, draw_rows=every_point_once))
     generator: torch.Generator = field(default_factory=torch.Generator)
+    average: float | None = None
 
     def __post_init__(self) -> None:
+        if self.average is not None and not 0 < self.average < 1:
+            raise ValueError(f"average must be a decay between 0 and 1, or None, got {self.average!r}")
         check_trainable(self.model, self.x_0, self.schedule, self.y)
         layers = linear_layers(self.model)
         stacked = sum(p.numel() for layer in layers for p in layer.parameters())
@@ -48,10 +52,11 @@ class Job:
 
     @property
     def pace(self) -> tuple:
-        """Jobs of equal pace can share an optimiser: as many steps, the same learning rates."""
+        """Jobs of equal pace can share an optimiser: as many steps, the same learning rates, averaged alike."""
         how = self.training
         functions = (how.lr_schedule, how.optimiser)
-        return how.steps, how.lr, *(getattr(f, "__name__", "") for f in functions), *map(id, functions)
+        names = (getattr(f, "__name__", "") for f in functions)
+        return how.steps, how.lr, self.average or 0.0, *names, *map(id, functions)
 
 
 def train_ensemble(jobs: Sequence[Job], device: str | torch.device = "cpu") -> Iterator[list[float | None]]:
@@ -67,19 +72,21 @@ def train_ensemble(jobs: Sequence[Job], device: str | torch.device = "cpu") -> I
     jobs = [jobs[i] for i in order]
     row_of = {i: row - len(jobs) for row, i in enumerate(order)}  # from the end, where the unfinished are
     stack = Stack([job.model for job in jobs], device)
+    groups = _groups(jobs, stack)
     try:
-        for losses in _train(jobs, stack):
+        for losses in _train(jobs, stack, list(groups)):
             yield [losses[row_of[i]] if -row_of[i] <= len(losses) else None for i in range(len(jobs))]
     finally:
+        for group in groups:
+            group.settle()
         stack.write_back()
 
 
-def _train(jobs: list[Job], stack: "Stack") -> Iterator[list[float]]:
+def _train(jobs: list[Job], stack: "Stack", groups: list["_Group"]) -> Iterator[list[float]]:
     """Yields the losses of the rows still training, the last rows of the stack."""
     size, step, first = jobs[0].training.batch_size, 0, 0
     n = max(1, POINTS // size) * size
     blocks = [noisy_batches(j.x_0, j.schedule, j.y, j.training, n=n, generator=j.generator) for j in jobs]
-    groups = _groups(jobs, stack)
     while groups:
         block = _stacked((next(points) for points in blocks[first:]), stack.device)
         start = first
@@ -184,6 +191,8 @@ class _Group:
         self.views = [p[lo:hi] for p in stack.parameters]
         self.optimiser = how.optimiser(self.views, how.lr)
         self.lr_schedule = how.lr_schedule(self.optimiser, how.lr, how.steps)
+        self.decay, self.step = job.average, 0
+        self.averages = [] if job.average is None else [view.clone() for view in self.views]
 
     def update(self, gradients: Sequence[Tensor], first: int) -> None:
         """One step of the optimiser; the gradients begin at row `first` of the stack."""
@@ -191,6 +200,14 @@ class _Group:
             view.grad = gradient[self.lo - first : self.hi - first]
         self.optimiser.step()
         self.lr_schedule.step()
+        self.step += 1
+        for average, view in zip(self.averages, self.views, strict=False):
+            average.lerp_(view, 1 - decay_at(self.step, self.decay))
+
+    def settle(self) -> None:
+        """Put the averages, if there are any, where the weights are."""
+        for average, view in zip(self.averages, self.views, strict=False):
+            view.copy_(average)
 
 
 def _groups(jobs: list[Job], stack: Stack) -> list[_Group]:

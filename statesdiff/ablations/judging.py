@@ -7,13 +7,18 @@ from torch import Tensor, nn
 from statesdiff import metrics
 from statesdiff.ablations.configs import Sampling
 from statesdiff.ablations.homework import N_EMD, kernel_nll, total_emd
+from statesdiff.ablations.memorising import GapTest
 from statesdiff.ablations.toys import Points
-from statesdiff.data import STATE_NAMES, outline_points
+from statesdiff.data import JITTER, STATE_NAMES, outline_points
+from statesdiff.exact import IdealDenoiser
 from statesdiff.rng import randn, stream
 from statesdiff.schedule import NoiseSchedule
 from statesdiff.training import uniform_t
 
+UNSEEN, FIRST_UNSEEN = 10, 20_000  # draws of as many points as there are to train on, and the seed of the first
+N_GAP, FIRST_GAP = 4000, 30_000  # noisy points of either kind for a gap, and the seed of the first fresh ones
 N_FRESH = 1000  # points that a network is judged by
+N_OUTLINE = 2000  # they stand closer together than the jitter is wide
 DRAWS = 40  # matchings; the homework averages 5, whose mean still varies by a tenth: see chapter 8
 
 
@@ -23,7 +28,8 @@ def evaluate(samples: Tensor, known: Points, train: Tensor, seed: int) -> dict[s
     All are taken against 1,000 points that are fresh in every seed; where the distribution is not known, against the
     held-out points, whose luck every row of a table then shares. In the homework's conventions: "NLL (kernel)", and
     "EMD (total)" of 250 to 250 points, mean of DRAWS. In ours: "EMD", mean cost per point; "to train", mean distance
-    to the nearest training point. For STATES also precision and recall about the true outline.
+    to the nearest training point, and beside it "to unseen", mean of the same for UNSEEN other draws of as many points.
+    For STATES also precision and recall about the true outline.
     """
     real = known.held_out.x if known.fresh is None else known.fresh(N_FRESH, seed).x
     n = min(N_FRESH, len(real))
@@ -33,6 +39,9 @@ def evaluate(samples: Tensor, known: Points, train: Tensor, seed: int) -> dict[s
         "EMD": metrics.emd(samples[:n], real[:n]),
         "to train": metrics.mean_distance(samples, train),
     }
+    if known.fresh is not None:
+        unseen = [known.fresh(len(train), FIRST_UNSEEN + k).x for k in range(UNSEEN)]
+        found["to unseen"] = sum(metrics.mean_distance(samples, x) for x in unseen) / UNSEEN
     return found | (_outline_measures(samples) if known.on_outline else {})
 
 
@@ -71,6 +80,21 @@ def sample_and_evaluate(
         model.cpu()
     found = evaluate(samples, known, train, seed) | denoising_losses(model, schedule, known, train, seed)
     return found | (evaluate_labels(samples, y, known, seed) if sampling.guidance is not None else {})
+
+
+def gaps(model: nn.Module, schedule: NoiseSchedule, known: Points, train: Tensor, seed: int) -> dict[str, float]:
+    """The gap of `memorising.GapTest` at each of its times, for the model and, as "copier", for the best possible one.
+
+    That is the ideal denoiser of the training points, which knows nothing but them. Only for STATES, whose distribution
+    has a denoiser in closed form; otherwise nothing.
+    """
+    if not known.on_outline:
+        return {}
+    truth = IdealDenoiser(outline_points(N_OUTLINE), schedule, jitter=JITTER)
+    fresh = known.fresh(N_GAP, FIRST_GAP + seed).x
+    test = GapTest(train, fresh, truth, schedule, n=N_GAP, generator=stream("gap", seed))
+    found = {"gap": test(model), "copier": test(IdealDenoiser(train, schedule))}
+    return {f"{name}, t = {t}": float(v) for name, at in found.items() for t, v in zip(test.times, at, strict=True)}
 
 
 @torch.no_grad()

@@ -163,6 +163,8 @@ def rows_of(run: Run, job: Job, loss: float, device: str) -> list[dict]:
     """The rows of a run that has been trained, one for each of its samplings; `loss` is that of its last updates."""
     config, seed = run
     known, about = points(config.data, config.units), {"seed": seed, "steps": config.steps, "loss": loss}
+    if config.sets is not None:
+        about |= judging.gaps(job.model, job.schedule, known, job.x_0, seed)
     judge = partial(judging.sample_and_evaluate, known=known, train=job.x_0, seed=seed, device=device)
     return [config.row(s) | about | judge(job.model, job.schedule, s) for s in config.samplings]
 

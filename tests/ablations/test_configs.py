@@ -11,7 +11,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from statesdiff import training
-from statesdiff.ablations.configs import NETWORKS, Config, Sampling, is_number
+from statesdiff.ablations.configs import FIRST_SET, NETWORKS, Config, Sampling, is_number
 from statesdiff.ablations.homework import TRAINING, HomeworkDenoiser
 from statesdiff.ablations.toys import points
 from statesdiff.guidance import ClassifierFreeGuidance
@@ -113,6 +113,25 @@ def test_more_training_points_than_there_are_is_all_of_them():
     assert len(replace(SMALL, n_train=10**6).job(0).x_0) == 7200
     assert replace(SMALL, n_train=10**6).steps == SMALL.steps
     assert replace(SMALL, epochs=1e-6).steps == 1
+
+
+def test_an_average_arrives_in_the_job():
+    assert replace(SMALL, average=0.9).job(0).average == 0.9 and SMALL.job(0).average is None
+
+
+def test_training_sets_drawn_anew():
+    config = replace(SMALL, n_train=70, sets=2)
+    sets = [config.job(seed).x_0 for seed in range(4)]
+    assert [len(x) for x in sets] == [70] * 4 and config.steps == replace(config, sets=None).steps
+    assert torch.equal(sets[0], sets[2]) and torch.equal(sets[1], sets[3]) and not torch.equal(sets[0], sets[1])
+    fresh = points("moons").fresh
+    assert torch.equal(sets[1], fresh(70, FIRST_SET + 1).x)
+    assert not torch.cdist(sets[0], points("moons").train.x).amin(1).max() < 1e-3  # not those everyone else has
+
+
+def test_sets_need_a_distribution_to_draw_from(own):
+    with pytest.raises(ValueError, match="sets = 3 needs a distribution to draw from, .*own.npy has none"):
+        replace(SMALL, data=own(np.random.default_rng(0).normal(size=(2500, 2))), sets=3)
 
 
 def test_weights_and_random_numbers_depend_on_the_seed_alone():
@@ -228,6 +247,8 @@ NUMBERS = {
     "lr": RATE,
     "beta_1": RATE,
     "beta_T": RATE,
+    "average": RATE,
+    "sets": WHOLE,
 }
 
 
@@ -238,15 +259,15 @@ def test_a_wrong_number_is_refused(name, value):
         replace(SMALL, **{name: value})
 
 
-@pytest.mark.parametrize("name", ["T", "n_train", "batch_size"])
+@pytest.mark.parametrize("name", ["T", "n_train", "batch_size", "sets"])
 def test_half_a_step_is_none(name):
     with pytest.raises(ValueError, match=f"{name} {WHOLE}.*got 2.5"):
         replace(SMALL, **{name: 2.5})
 
 
-@pytest.mark.parametrize("name", ["beta_1", "beta_T"])
+@pytest.mark.parametrize("name", ["beta_1", "beta_T", "average"])
 @pytest.mark.parametrize("value", [1, 1.0, 1.5])
-def test_beta_lies_inside_0_to_1(name, value):
+def test_beta_and_decay_lie_inside_0_to_1(name, value):
     with pytest.raises(ValueError, match=f"{name} must be a number above 0 and below 1 or None; got {value}"):
         replace(SMALL, **{name: value})
 

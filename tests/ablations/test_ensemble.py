@@ -1,10 +1,12 @@
 """Ensembles: the same networks as alone, and as plain PyTorch makes them from the same draws."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 from torch.testing import assert_close
 
 from statesdiff.ablations import ensemble
@@ -19,6 +21,7 @@ from statesdiff.training import (
     adam_w,
     constant,
     cosine_decay,
+    decay_at,
     every_point_once,
     low_noise_t,
     noisy_batches,
@@ -410,3 +413,42 @@ def test_constant_is_the_rate_that_was_asked_for():
         assert optimiser.param_groups[0]["lr"] == 0.25
         optimiser.step()
         rate.step()
+
+
+# An average of the weights
+
+
+def by_pytorch(job):
+    """The average as PyTorch's own class makes it of the same training, decay by decay."""
+    kept = job.average
+    model = AveragedModel(job.model, avg_fn=lambda mean, new, k: new + (mean - new) * decay_at(int(k), kept))
+    model.n_averaged += 1  # the first average is the start itself, not the weights after one update
+    steps = train_denoiser(job.model, job.x_0, job.schedule, job.y, **vars(job.training), generator=job.generator)
+    for _ in steps:
+        model.update_parameters(job.model)
+    return weights(model.module)
+
+
+def test_an_average_is_that_of_pytorch_and_a_neighbour_without_has_none(blocks_of_a_batch):
+    averaged, plain = [replace(job(seed), average=0.8) for seed in (0, 1)], [job(seed) for seed in (0, 1)]
+    run(averaged[0], plain[0], plain[1], averaged[1])
+    for seed, (mean, last) in enumerate(zip(averaged, plain, strict=True)):
+        assert_close(weights(mean.model), by_pytorch(replace(job(seed), average=0.8)), **CLOSE)
+        one_by_one(alone := job(seed))
+        assert_close(weights(last.model), weights(alone.model), **CLOSE)
+        assert (weights(mean.model) - weights(last.model)).abs().max() > 1e-3
+
+
+def test_an_interrupted_average_is_the_average_so_far(blocks_of_a_batch):
+    whole, cut = replace(job(steps=7), average=0.9), replace(job(steps=40), average=0.9)
+    run(whole)
+    for k, _ in enumerate(train_ensemble([cut]), start=1):
+        if k == 7:
+            break
+    assert_close(weights(cut.model), weights(whole.model), **CLOSE)
+
+
+@pytest.mark.parametrize("average", [0, 1, 1.5, -0.1, float("nan")])
+def test_an_average_needs_a_decay(average):
+    with pytest.raises(ValueError, match="average must be a decay between 0 and 1, or None, got"):
+        replace(job(), average=average)

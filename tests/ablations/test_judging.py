@@ -54,7 +54,7 @@ def test_every_measure_by_hand():
     known = points("moons")
     samples = 0.3 * randn(1000, 2, generator=stream("samples"))
     found = evaluate(samples, known, known.train.x, seed=7)
-    assert set(found) == {"NLL (kernel)", "EMD (total)", "EMD", "to train"}
+    assert set(found) == {"NLL (kernel)", "EMD (total)", "EMD", "to train", "to unseen"}
     fresh = known.fresh(1000, 7).x
     squared = torch.cdist(samples.double(), fresh.double()) ** 2
     density = (-squared / 0.4).exp().mean() / (2 * math.pi * 0.1)  # tau = 0.1, D = 2
@@ -82,6 +82,25 @@ def test_the_training_points_that_count_are_those_learnt_from():
     assert evaluate(samples, known, known.train.x, 0)["to train"] == 0
     distance = evaluate(samples, known, few, 0)["to train"]
     assert distance == pytest.approx(torch.cdist(samples, few).amin(1).mean().item(), rel=1e-4) and distance > 0.01
+
+
+def test_unseen_draws_stand_beside_the_training_points():
+    known = points("states")
+    train, samples = known.fresh(50, 77).x, known.fresh(1000, 78).x
+    found = evaluate(samples, known, train, 0)
+    others = [torch.cdist(samples, known.fresh(50, judging.FIRST_UNSEEN + k).x).amin(1).mean() for k in range(10)]
+    assert found["to unseen"] == pytest.approx(torch.stack(others).mean().item(), rel=1e-4)
+    assert found["to train"] == pytest.approx(found["to unseen"], rel=0.3) and min(others) != max(others)
+    assert evaluate(train.repeat(20, 1), known, train, 0)["to train"] == 0
+
+
+def test_gaps_of_a_network_that_knows_nothing_and_of_the_copier(monkeypatch):
+    monkeypatch.setattr(judging, "N_GAP", 500)
+    known, schedule = points("states"), NoiseSchedule.linear()
+    found = judging.gaps(small(T=500), schedule, known, known.fresh(50, 77).x, 3)
+    assert list(found) == [f"{name}, t = {t}" for name in ("gap", "copier") for t in (1, 3, 10, 30, 100, 300)]
+    assert abs(found["gap, t = 300"]) < 0.2 and found["copier, t = 1"] > 20
+    assert judging.gaps(small(T=500), schedule, points("moons"), known.train.x, 3) == {}
 
 
 def test_states_are_also_held_against_their_outlines():

@@ -24,8 +24,10 @@ VARIED = {
     "surface-depth": {"data", "hidden"},
     "surface-timesteps": {"data", "T"},
     "surface-schedules": {"data", "schedule", "beta_1", "beta_T"},
-    "epochs": {"epochs", "lr_schedule", "lr"},
+    "epochs": {"epochs", "lr_schedule", "lr", "average"},
     "memorisation": {"n_train", "epochs"},
+    "memorisation-size": {"n_train", "epochs", "hidden"},
+    "smallest": {"hidden"},
     "depth": {"network", "hidden"},
     "best": {"data"},
     "activations": {"network", "activation"},
@@ -89,8 +91,19 @@ def test_a_ramp_reaches_the_end_that_is_asked_for(name):
     assert {c.data for c in used} == set(FIVE_SETS) and {c.beta_T for c in used} == {beta_T}
 
 
-def test_memorisation_compares_equal_numbers_of_updates():
+@pytest.mark.parametrize(("name", "sizes"), [("memorisation", 7), ("memorisation-size", 2)])
+def test_memorisation_compares_equal_numbers_of_updates_on_sets_of_their_own(name, sizes):
     by_size = {}
-    for config in STUDIES["memorisation"].configs():
-        by_size.setdefault(config.n_train, []).append(config.steps)
-    assert len(by_size) == 4 and len({tuple(steps) for steps in by_size.values()}) == 1
+    for config in STUDIES[name].configs():
+        by_size.setdefault(config.n_train, set()).add(config.steps)
+        assert config.sets == 20
+    assert len(by_size) == sizes and len({tuple(steps) for steps in by_size.values()}) == 1
+
+
+def test_what_confirms_has_seeds_of_its_own():
+    assert STUDIES["smallest"].first_seed == 100
+    assert {name for name, study in STUDIES.items() if study.first_seed} == {"smallest"}
+    wide = {c.hidden for c in STUDIES["depth"].configs() if c.network == "fourier"}
+    assert {c.hidden for c in STUDIES["smallest"].configs()} >= {
+        h for h in wide if len(h) in (2, 3, 4) and h[0] in (32, 64)
+    }
