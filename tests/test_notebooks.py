@@ -44,6 +44,13 @@ def tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
+def of_exercises(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """The cells that a reader who does no exercise does not need: what to do, its check, its solution, its material."""
+    solved = [n for n, cell in enumerate(cells) if "solution" in tags(cell)]
+    around = {n - k for n in solved for k in range(3)}
+    return [cell for n, cell in enumerate(cells) if n in around or "exercise" in tags(cell)]
+
+
 def prose(notebook: NotebookNode) -> list[str]:
     """Return the lines of the Markdown cells outside fenced code, a line of each fence included."""
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
@@ -115,7 +122,7 @@ def test_stored_figures_are_sharp_and_small(notebook: NotebookNode) -> None:
 
 def test_cells_are_few_and_short(notebook: NotebookNode) -> None:
     cells = code_cells(notebook)
-    assert 12 <= len(cells) <= 40
+    assert 12 <= len(cells) - len(of_exercises(cells)) <= 40
     setup, *others = [(cell.id, len(cell.source.splitlines())) for cell in cells]
     assert setup[1] <= 32 and not [name for name, lines in others if lines > 25]
 
@@ -145,12 +152,22 @@ def test_run_time_is_on_the_page(notebook: NotebookNode) -> None:
     assert len(cells) == 1 and cells[0].cell_type == "markdown" and cells[0].source.startswith("Run time: ")
 
 
+def test_an_answer_on_paper_is_folded(notebook: NotebookNode) -> None:
+    """A text with the answer folds itself, in Jupyter and Colab as on the page, and goes with the solutions."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and "<details" in cell.source:
+            assert "solution" in tags(cell), cell.id
+            assert re.fullmatch(
+                r"<details>\n<summary>[^<>\n]+</summary>\n\n.+\n\n</details>", cell.source, re.DOTALL
+            ), cell.id
+
+
 def test_exercises_are_complete(notebook: NotebookNode) -> None:
     """A skeleton marked `# your turn`, a self-check, and a folded solution that passes the same check."""
     cells = code_cells(notebook)
     solutions = [n for n, cell in enumerate(cells) if "solution" in tags(cell)]
     turns = [n for n, cell in enumerate(cells) if "# your turn" in cell.source]
-    assert 2 <= len(solutions) <= 4
+    assert 2 <= len(solutions) <= 9
     assert turns == [n - 2 for n in solutions]
     for n in solutions:
         checks = [re.findall(r"\bcheck\.\w+", cell.source) for cell in (cells[n - 1], cells[n])]
@@ -160,7 +177,7 @@ def test_exercises_are_complete(notebook: NotebookNode) -> None:
 
 def test_what_is_folded_on_the_page_is_folded_in_jupyter_and_colab_too(notebook: NotebookNode) -> None:
     """JupyterLab reads `source_hidden`, Colab `cellView`; neither hides the output, a tick."""
-    folded = [cell for cell in notebook.cells if {"hide-cell", "solution"} & set(tags(cell))]
+    folded = [cell for cell in code_cells(notebook) if {"hide-cell", "solution"} & set(tags(cell))]
     assert code_cells(notebook)[0] in folded and len(folded) >= 3
     for cell in notebook.cells:
         hidden = cell.metadata.get("jupyter"), cell.metadata.get("cellView")

@@ -23,7 +23,7 @@ def log_snr(f: Callable[[Tensor], Tensor]) -> Verdict:
         "this is the logarithm of the noise level, sqrt((1 - alpha_bar) / alpha_bar)": -snr.log() / 2,
         "the noise has the variance 1 - alpha_bar, not its root": (ab / (1 - ab).sqrt()).log(),
     }
-    return judge(lambda: f(ab.clone()), snr.log(), wrong, "how much clearer the signal is than the noise")
+    return judge(f, (ab,), snr.log(), wrong, "how much clearer the signal is than the noise")
 
 
 def betas_of(f: Callable[[Tensor], Tensor]) -> Verdict:
@@ -40,4 +40,4 @@ def betas_of(f: Callable[[Tensor], Tensor]) -> Verdict:
         "a square root too many: alpha_bar, not its root, is the product of the alphas": 1 - (1 - beta).sqrt(),
         "the last beta is missing": beta[:-1],
     }
-    return judge(lambda: f(ab.clone()), beta, wrong, "any falling curve from 1 is a schedule")
+    return judge(f, (ab,), beta, wrong, "any falling curve from 1 is a schedule")

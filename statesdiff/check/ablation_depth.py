@@ -24,7 +24,7 @@ def count_weights(f: Callable[[list[int]], int]) -> Verdict:
             sum(sizes[1:-1]),
         ],
     }
-    return judge(lambda: f(list(sizes)), right, wrong, "every line between two units, and a bias for each unit")
+    return judge(f, (sizes,), right, wrong, "every line between two units, and a bias for each unit")
 
 
 def width_for(f: Callable[[int, int, int, int], int]) -> Verdict:
@@ -56,12 +56,12 @@ def width_for(f: Callable[[int, int, int, int], int]) -> Verdict:
     }
 
     def shallow() -> Verdict:
-        verdict = judge(lambda: f(1, 100, 3, 2), 16, {})
+        verdict = judge(f, (1, 100, 3, 2), 16, {})
         message = f"right for depth {depth}, not for depth 1: {verdict.message}"
         return verdict if verdict.passed else Verdict(False, message)
 
     return first_failing(
         "as wide as the budget allows",
-        lambda: judge(lambda: f(depth, budget, n_in, n_out), int(exact), wrong),
+        lambda: judge(f, (depth, budget, n_in, n_out), int(exact), wrong),
         shallow,
     )

@@ -28,8 +28,8 @@ def count_updates(f: Callable[[int, int, int], int]) -> Verdict:
     }
     return first_failing(
         "the unit of work is the update, not the epoch",
-        lambda: judge(lambda: f(epochs, n, batch_size), epochs * -(-n // batch_size), wrong, rtol=1e-5),
-        lambda: judge(lambda: f(epochs, 1024, batch_size), epochs * 16, one_too_many, rtol=1e-5),
+        lambda: judge(f, (epochs, n, batch_size), epochs * -(-n // batch_size), wrong, rtol=1e-5),
+        lambda: judge(f, (epochs, 1024, batch_size), epochs * 16, one_too_many, rtol=1e-5),
     )
 
 
@@ -54,7 +54,7 @@ def power(f: Callable[[Tensor, Tensor, float], float]) -> Verdict:
         ],
     }
     praise = "a straight line, once both axes are logarithmic and the floor is gone"
-    return judge(lambda: f(updates.clone(), loss.clone(), floor), -slope, wrong, praise)
+    return judge(f, (updates, loss, floor), -slope, wrong, praise)
 
 
 def copy_ratio(f: Callable[[Tensor, Tensor, Tensor], float]) -> Verdict:
@@ -84,7 +84,7 @@ def copy_ratio(f: Callable[[Tensor, Tensor, Tensor], float]) -> Verdict:
         "these are sums: with unequal numbers of points take means": near.sum() / real.sum(),
     }
     praise = "1 for new points, 0 for copies"
-    return judge(lambda: f(samples.clone(), train.clone(), fresh.clone()), near.mean() / real.mean(), wrong, praise)
+    return judge(f, (samples, train, fresh), near.mean() / real.mean(), wrong, praise)
 
 
 def _slope(x: Tensor, y: Tensor) -> Tensor:

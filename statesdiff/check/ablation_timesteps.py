@@ -29,7 +29,7 @@ def end_of_chain(f: Callable[[int, float, float], float]) -> Verdict:
         ],
         "this is the last alpha alone: multiply them all": 1 - beta_T,
     }
-    return judge(lambda: f(T, beta_1, beta_T), alpha_bar_T, wrong, "what the noise leaves of the data", rtol=1e-5)
+    return judge(f, (T, beta_1, beta_T), alpha_bar_T, wrong, "what the noise leaves of the data", rtol=1e-5)
 
 
 def paired_difference(f: Callable[[Tensor, Tensor], tuple[float, float]]) -> Verdict:
@@ -68,4 +68,4 @@ def paired_difference(f: Callable[[Tensor, Tensor], tuple[float, float]]) -> Ver
     }
     wrong = {k: [torch.tensor(x) for x in v] if isinstance(v, list) else torch.tensor(v) for k, v in wrong.items()}
     praise = "seed by seed, with an interval"
-    return judge(lambda: f(a.clone(), b.clone()), torch.tensor([mean, half]), wrong, praise)
+    return judge(f, (a, b), torch.tensor([mean, half]), wrong, praise)

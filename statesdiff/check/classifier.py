@@ -35,13 +35,13 @@ def class_posterior(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
     }
 
     def far_from_the_data() -> Verdict | None:
-        far = judge(lambda: f(log_density - 1000, prior.clone()), right, {}, rtol=1e-3)
+        far = judge(f, (log_density - 1000, prior), right, {}, rtol=1e-3)
         underflow = "right near the data, but far from it exp(log density) is 0 in the computer: stay with logarithms"
         return rule_out({underflow: not far.passed})
 
     return first_failing(
         "prior times density, normalised over the classes, and all of it in logarithms",
-        lambda: judge(lambda: f(log_density.clone(), prior.clone()), right, wrong),
+        lambda: judge(f, (log_density, prior), right, wrong),
         far_from_the_data,
     )
 
@@ -67,7 +67,7 @@ def classifier_loss(f: Callable[..., Tensor]) -> Verdict:
         "off by one: the classifier was told t - 1": cross_entropy(classifier(x_t, t - 1), y),
         "this is in bits: take the natural logarithm": loss / math.log(2),
     } | _wrong_losses(classifier(x_t, t), y)
-    return judge(lambda: f(classifier, schedule, x_0, y, t, eps), loss, wrong, "cross-entropy at the noisy points")
+    return judge(f, (classifier, schedule, x_0, y, t, eps), loss, wrong, "cross-entropy at the noisy points")
 
 
 def _wrong_losses(logits: Tensor, y: Tensor) -> dict[str, Tensor | list[Tensor]]:
@@ -96,8 +96,8 @@ def overconfidence(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
     lost = {"right if too sure, but a classifier that is too modest has a negative value: no absolute value": -negative}
     return first_failing(
         "positive if too sure of itself, negative if too modest, zero if its confidence can be taken at its word",
-        lambda: judge(lambda: f(sure.clone(), y.clone()), *_gap(sure, y)),
-        lambda: judge(lambda: f(modest, sure.argmax(1)), negative, lost),
+        lambda: judge(f, (sure, y), *_gap(sure, y)),
+        lambda: judge(f, (modest, sure.argmax(1)), negative, lost),
     )
 
 

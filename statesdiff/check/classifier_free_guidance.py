@@ -13,22 +13,22 @@ from statesdiff.rng import stream
 def drop_labels(f: Callable[..., Tensor]) -> Verdict:
     """f(y (B,), p_uncond, generator) -> y with about a share p_uncond of the labels replaced by -1, "no label"."""
     y, p_uncond = torch.randint(5, (4000,), generator=stream("check")), 0.3
-    given, g, elsewhere = y.clone(), stream("check", 1), torch.get_rng_state()
+    g, elsewhere = stream("check", 1), torch.get_rng_state()
     start = g.get_state()
-    got, verdict = attempt(lambda: f(given, p_uncond, g))
+    tried, verdict = attempt(f, y, p_uncond, g)
     if verdict:
         return verdict
-    labels, verdict = numbers(got, dtype=None)
+    labels, verdict = numbers(tried.got, dtype=None)
     if verdict:
         return verdict
 
     def randomness() -> Verdict | None:
         unused = torch.equal(g.get_state(), start) or not torch.equal(torch.get_rng_state(), elsewhere)
-        again = numbers(attempt(lambda: f(y.clone(), p_uncond, stream("check", 1)))[0], dtype=None)[0]
+        again = numbers(attempt(f, y, p_uncond, stream("check", 1))[0].got, dtype=None)[0]
         return rule_out(
             {
-                "the caller's y was changed in place: work on a copy, y.clone(), or use torch.where": not given.equal(
-                    y
+                "the caller's y was changed in place: work on a copy, y.clone(), or use torch.where": bool(
+                    tried.overwritten()
                 ),
                 "the generator was not used: pass generator=generator to torch.rand": unused,
                 "two calls with equal generators differ: draw from the generator alone": not again.equal(labels),
@@ -82,7 +82,7 @@ def classifier_free(f: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict:
         "this is the difference alone: add it to eps_uncond": scale * (c - u),
     }
     praise = "from the unconditional noise towards the conditional one, and beyond"
-    return judge(lambda: f(u.clone(), c.clone(), scale), u + scale * (c - u), wrong, praise)
+    return judge(f, (u, c, scale), u + scale * (c - u), wrong, praise)
 
 
 def implied_gradient(f: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Verdict:
@@ -98,4 +98,4 @@ def implied_gradient(f: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Verdict:
         "this is one score alone: grad log p(y | x_t) is a difference of two": [-c / noise, -u / noise],
     }
     praise = "Bayes' rule, differentiated: the difference of two scores"
-    return judge(lambda: f(c.clone(), u.clone(), ab.clone()), (u - c) / noise, wrong, praise)
+    return judge(f, (c, u, ab), (u - c) / noise, wrong, praise)

@@ -6,11 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from statesdiff.check.verdict import Verdict, attempt, first_failing, judge, rule_out
+from statesdiff.check.verdict import Verdict, attempt, compare, first_failing, judge, manners, rule_out
 from statesdiff.models import Classifier, init
 from statesdiff.rng import stream
 
 TOUCHED = "your function left a gradient on the caller's x_t: work on a copy, x_t.detach().requires_grad_()"
+LOST = "your function returned None: backward() leaves the gradient in the .grad of the tensor; return that"
 
 
 @torch.enable_grad()
@@ -18,20 +19,19 @@ def class_gradient(f: Callable[..., Tensor]) -> Verdict:
     """f(classifier, x_t (B, D), t (B,) or scalar, y int) -> grad log p(y | x_t) with respect to x_t, (B, D)."""
     classifier, g = _small_classifier(), stream("check")
     x_t, t = torch.randn(30, 2, generator=g), torch.randint(1, 101, (30,), generator=g)
-    given, now = x_t.clone(), torch.tensor(40)  # a sampler passes one time for all
+    now = torch.tensor(40)  # a sampler passes one time for all
 
     def one_time_for_all() -> Verdict:
-        return _judge_gradient(f, classifier, x_t.clone(), now)
+        return _judge_gradient(f, classifier, x_t, now)
 
-    all_times, left_off = _judge_gradient(f, classifier, given, t), not torch.is_grad_enabled()
+    all_times, left_off = _judge_gradient(f, classifier, x_t, t), not torch.is_grad_enabled()
     verdict = first_failing(
         "the direction in which class y becomes more probable",
         lambda: all_times,
-        lambda: rule_out({TOUCHED: given.requires_grad}),
         one_time_for_all,
         lambda: _inside_a_sampler(one_time_for_all, left_off),
     )
-    if verdict.passed and any(weight.grad is not None for weight in classifier.parameters()):
+    if verdict.passed and _has_gradients(classifier):
         left = "backward() also left gradients in the network's weights, torch.autograd.grad leaves them alone"
         return Verdict(True, f"{verdict.message}; {left}")
     return verdict
@@ -61,9 +61,10 @@ def _small_classifier() -> Classifier:
 
 def _judge_gradient(f: Callable[..., Tensor], classifier: Classifier, x_t: Tensor, t: Tensor, y: int = 3) -> Verdict:
     right, wrong = _gradients(_small_classifier(), x_t.clone(), t, y)  # a fresh one, whatever f does to its own
-    got, verdict = attempt(lambda: f(classifier, x_t, t, y))
+    tried, verdict = attempt(f, classifier, x_t, t, y)
     if verdict:
-        return verdict
+        return rule_out({LOST: verdict.passed is False and tried.got is None and _has_gradients(classifier)}) or verdict
+    got = tried.got
     weights = {weight.shape for weight in classifier.parameters()}
     parts = got if isinstance(got, tuple | list) else [got]
     tensors = [part.shape for part in parts if isinstance(part, Tensor)]
@@ -75,7 +76,17 @@ def _judge_gradient(f: Callable[..., Tensor], classifier: Classifier, x_t: Tenso
             isinstance(got, tuple) and len(tensors) == 1
         ),
     }
-    return rule_out(odd) or judge(lambda: got, right, wrong, "the gradient of log p(y | x_t)", rtol=1e-3)
+    return first_failing(
+        "the gradient of log p(y | x_t)",
+        lambda: rule_out(odd),
+        lambda: compare(got, right, wrong, rtol=1e-3),
+        lambda: rule_out({TOUCHED: tried.given[1].requires_grad}),
+        lambda: manners(tried, random=True),
+    )
+
+
+def _has_gradients(classifier: Classifier) -> bool:
+    return any(weight.grad is not None for weight in classifier.parameters())
 
 
 def _gradients(classifier: Classifier, x_t: Tensor, t: Tensor, y: int) -> tuple[Tensor, dict[str, Any]]:
@@ -125,4 +136,4 @@ def guided_noise(f: Callable[..., Tensor]) -> Verdict:
         "this is the change alone: take it from eps_hat": [-scale * noise * gradient, scale * noise * gradient],
     }
     praise = "the score of p(y | x_t), turned into a noise and taken from eps_hat"
-    return judge(lambda: f(eps_hat.clone(), gradient.clone(), ab.clone(), scale), right, wrong, praise)
+    return judge(f, (eps_hat, gradient, ab, scale), right, wrong, praise)

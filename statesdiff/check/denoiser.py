@@ -24,7 +24,7 @@ def t_bar(f: Callable[[Tensor, int], Tensor]) -> Verdict:
         "t_bar mismatch: the factor 2 is missing": (t - T / 2) / T,
         "this is integer division, which forgets the time within": 2 * (t - T // 2) // T,
     }
-    return judge(lambda: f(t, T), right, wrong, "the same clock in training and in sampling")
+    return judge(f, (t, T), right, wrong, "the same clock in training and in sampling")
 
 
 def denoising_loss(f: Callable[..., Tensor]) -> Verdict:
@@ -51,7 +51,7 @@ def denoising_loss(f: Callable[..., Tensor]) -> Verdict:
         "one number per coordinate: the mean is missing": (eps_hat - eps).square(),
     }
     right = (eps_hat - eps).square().mean()
-    return judge(lambda: f(predictor, schedule, x_0, t, eps), right, wrong, "DDPM's loss, eq. 14")
+    return judge(f, (predictor, schedule, x_0, t, eps), right, wrong, "DDPM's loss, eq. 14")
 
 
 def predict_x_0(f: Callable[..., Tensor]) -> Verdict:
@@ -69,4 +69,4 @@ def predict_x_0(f: Callable[..., Tensor]) -> Verdict:
         "the noise was taken away unscaled": (x_t - eps_hat) / signal,
     }
     right = (x_t - noise * eps_hat) / signal
-    return judge(lambda: f(x_t, eps_hat, ab), right, wrong, "Eq. 2, solved for x_0")
+    return judge(f, (x_t, eps_hat, ab), right, wrong, "Eq. 2, solved for x_0")

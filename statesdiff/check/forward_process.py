@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from statesdiff.check.verdict import Verdict, attempt, first_failing, judge
+from statesdiff.check.verdict import Verdict, attempt, compare, first_failing, judge, manners
 from statesdiff.rng import stream
 from statesdiff.schedule import NoiseSchedule
 
@@ -25,23 +25,25 @@ def alpha_bar(f: Callable[[Tensor], Tensor]) -> Verdict:
         "off by one: the entry of t = 0, which is 1, is missing": right[1:],
         "this is the square root of alpha_bar": right.sqrt(),
     }
-    return judge(lambda: f(beta), right, wrong, "alpha_bar starts at 1 and is the running product of the alphas")
+    return judge(f, (beta,), right, wrong, "alpha_bar starts at 1 and is the running product of the alphas")
 
 
 def add_noise(f: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]) -> Verdict:
     """f(x_0 (B, D), t (B,), alpha_bar (T + 1,)) -> x_t (B, D) and the standard normal eps (B, D) it was made with."""
     ab = NoiseSchedule.linear(T=100, beta_1=1e-3, beta_T=0.1).alpha_bar.float()
     x_0, t = torch.randn(4000, 2, generator=stream("check")), torch.arange(1, 101).repeat(40)
-    got, verdict = attempt(lambda: f(x_0.clone(), t, ab))
+    tried, verdict = attempt(f, x_0, t, ab)
     if verdict:
         return verdict
+    got = tried.got
     if not (isinstance(got, tuple | list) and len(got) == 2 and all(isinstance(part, Tensor) for part in got)):
         return Verdict(False, "return two tensors: x_t and the eps that made it")
     x_t, eps = got
     return first_failing(
         "the right mixture at every t, and its noise",
         lambda: _odd_noise(eps, x_0),
-        lambda: judge(lambda: x_t, _mix(x_0, eps, ab[t]), _wrong_mixtures(x_0, eps, t, ab)),
+        lambda: compare(x_t, _mix(x_0, eps, ab[t]), _wrong_mixtures(x_0, eps, t, ab), rtol=1e-4),
+        lambda: manners(tried, random=True),
     )
 
 
@@ -84,4 +86,4 @@ def half_time(f: Callable[[Tensor], int]) -> Verdict:
         "this compares standard deviations with 1/2: compare variances": int((ab.sqrt() <= 0.5).nonzero()[0]),
         "this is the last time of the schedule": 200,
     }
-    return judge(lambda: f(ab), right, wrong, "from here on the noise is the larger part", rtol=1e-6)
+    return judge(f, (ab,), right, wrong, "from here on the noise is the larger part", rtol=1e-6)

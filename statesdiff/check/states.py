@@ -23,7 +23,7 @@ def standardise(f: Callable[[Tensor], Tensor]) -> Verdict:
         ],
     }
     praise = "mean 0 and variance 1, one coordinate at a time"
-    return judge(lambda: f(x.clone()), (x - mean) / std, wrong, praise, rtol=3e-3)  # either convention, N or N - 1
+    return judge(f, (x,), (x - mean) / std, wrong, praise, rtol=3e-3)  # either convention, N or N - 1
 
 
 def mean_distance(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
@@ -41,7 +41,7 @@ def mean_distance(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
         "this is the farthest real point of each sample; take the nearest": pair.max(1).values.mean(),
         "one distance per sample; the mean over the samples is missing": pair.min(1).values,
     }
-    return judge(lambda: f(samples, real), pair.min(1).values.mean(), wrong, "each sample finds its nearest real point")
+    return judge(f, (samples, real), pair.min(1).values.mean(), wrong, "each sample finds its nearest real point")
 
 
 def coverage(f: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict:
@@ -60,4 +60,4 @@ def coverage(f: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict:
         "this is the share of all pairs that are close: one close sample is enough": (pair <= radius).double().mean(),
         "these are squared distances compared with the radius": (pair.min(1).values ** 2 <= radius).double().mean(),
     }
-    return judge(lambda: f(samples, target, radius), share, wrong, "the share of the outline with a sample nearby")
+    return judge(f, (samples, target, radius), share, wrong, "the share of the outline with a sample nearby")

@@ -1,10 +1,13 @@
-"""What every self-check is made of: run the reader's function, compare what it returns, and say what was found."""
+"""What every self-check is made of: call the reader's function, compare what it returns, and say what was found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from statesdiff.check.attempt import Attempt
+from statesdiff.check.hints import Places, likeness, misshapen
 
 
 class Verdict:
@@ -20,15 +23,18 @@ class Verdict:
         return {True: "✓ ", False: "✗ ", None: ""}[self.passed] + self.message
 
 
-def attempt(answer: Callable[[], Any]) -> tuple[Any, Verdict | None]:
-    """Run the reader's function: what it returned, and a verdict if there is nothing to compare."""
-    try:
-        got = answer()
-    except NotImplementedError:
-        got = None
-    except Exception as error:  # the reader's own code: report it, whatever it is
-        return None, Verdict(False, f"your function raised {type(error).__name__}: {error}")
-    return got, Verdict(None, "not attempted yet") if got is None or got is ... else None
+NOT_YET = "not attempted yet"
+
+
+def attempt(f: Callable[..., Any], *args: Any) -> tuple[Attempt, Verdict | None]:
+    """Call the reader's function on copies of these arguments: the call, and a verdict if there is nothing to compare.
+
+    Only an untouched skeleton is "not attempted"; a function that returns nothing is told so.
+    """
+    tried = Attempt(f, *args)
+    if tried.untouched:
+        return tried, Verdict(None, NOT_YET)
+    return tried, Verdict(False, tried.fault) if tried.fault else None
 
 
 def numbers(got: Any, dtype: torch.dtype | None = torch.float64) -> tuple[Tensor, Verdict | None]:
@@ -37,11 +43,18 @@ def numbers(got: Any, dtype: torch.dtype | None = torch.float64) -> tuple[Tensor
         return torch.as_tensor(got, dtype=dtype).detach(), None
     except (TypeError, ValueError, RuntimeError):
         message = f"expected numbers, but your function returned {type(got).__name__}"
+        if isinstance(got, tuple):
+            message += f" of {len(got)}: return one thing"
         return torch.empty(0), Verdict(False, message)
 
 
-def compare(got: Any, right: Any, wrong: dict[str, Any], praise: str = "right", *, rtol: float) -> Verdict:
-    """Compare with the right answer, then with each wrong one that has a name; a list holds variants of one mistake."""
+def compare(
+    got: Any, right: Any, wrong: dict[str, Any], praise: str = "right", *, rtol: float, places: Places | None = None
+) -> Verdict:
+    """Compare with the right answer, then with each wrong one that has a name; a list holds variants of one mistake.
+
+    `places` = (word, labels) says what the entries of the first dimension belong to: ("t", [1, 20, 50]).
+    """
     got, verdict = numbers(got)
     if verdict:
         return verdict
@@ -50,20 +63,17 @@ def compare(got: Any, right: Any, wrong: dict[str, Any], praise: str = "right", 
     for diagnosis, values in wrong.items():
         if any(close(got, value, rtol) for value in (values if isinstance(values, list) else [values])):
             return Verdict(False, diagnosis)
-    right = torch.as_tensor(right)
-    if verdict := wrong_shape(got, right):
+    right = torch.as_tensor(right, dtype=torch.float64)
+    if verdict := wrong_shape(got, right, rtol):
         return verdict
-    most = (got - right).abs().max()
-    return Verdict(
-        False, f"not the right numbers, off by up to {most:.3g}: compare with the equation", recognised=False
-    )
+    return Verdict(False, f"not the right numbers: {likeness(got, right, rtol, places)}", recognised=False)
 
 
-def wrong_shape(got: Tensor, right: Tensor) -> Verdict | None:
-    """A verdict if the shapes differ."""
+def wrong_shape(got: Tensor, right: Tensor, rtol: float = 1e-4) -> Verdict | None:
+    """A verdict if the shapes differ; it says what else can be seen."""
     if got.shape == right.shape:
         return None
-    return Verdict(False, f"the shape should be {tuple(right.shape)}, yours is {tuple(got.shape)}")
+    return Verdict(False, misshapen(got.double(), right.double(), rtol))
 
 
 def rule_out(mistakes: dict[str, bool | Tensor]) -> Verdict | None:
@@ -80,10 +90,37 @@ def first_failing(praise: str, *stages: Callable[[], Verdict | None]) -> Verdict
     return Verdict(True, praise)
 
 
-def judge(answer: Callable[[], Any], *comparison: Any, rtol: float = 1e-4) -> Verdict:
-    """Run the reader's function and `compare` what it returns with the right answer and the wrong ones."""
-    got, verdict = attempt(answer)
-    return verdict or compare(got, *comparison, rtol=rtol)
+def judge(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    right: Any,
+    wrong: dict[str, Any],
+    praise: str = "right",
+    *,
+    rtol: float = 1e-4,
+    places: Places | None = None,
+) -> Verdict:
+    """Call the reader's function and `compare` what it returns with the right answer and the wrong ones.
+
+    Where the answer is right, or wrong in no way that has a name, its manners are looked at: the caller's tensors must
+    be as they were, and two calls alike.
+    """
+    tried, verdict = attempt(f, *args)
+    if verdict:
+        return verdict
+    verdict = compare(tried.got, right, wrong, praise, rtol=rtol, places=places)
+    if verdict.passed or not verdict.recognised:
+        return manners(tried, random=verdict.passed is True) or verdict
+    return verdict
+
+
+def manners(tried: Attempt, *, random: bool) -> Verdict | None:
+    """A verdict where the caller's tensors were overwritten or, unless it may be `random`, two calls differ."""
+    if name := tried.overwritten():
+        return Verdict(False, f"`{name}` was overwritten, and it is the caller's: make a new tensor, or copy it first")
+    if not random and tried.differs_when_called_again():
+        return Verdict(False, "two calls differ: fresh noise has been drawn, and none is asked for")
+    return None
 
 
 def close(got: Tensor, want: Any, rtol: float) -> bool:

@@ -6,28 +6,39 @@ import itertools
 import math
 import pkgutil
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from statesdiff import check
 from statesdiff.check import verdict as machinery
-from tests.check.answers import RIGHT, WRONG
+from statesdiff.check.lines import FindTheLine
+from statesdiff.check.paper import OnPaper
+from statesdiff.check.scores import ScoreToBeat
+from tests.check.answers import MODULE, RIGHT, WRONG
 
-CHAPTERS = sorted({module.name for module in pkgutil.iter_modules(check.__path__)} - {"verdict", "answers"})
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = {module.name for module in pkgutil.iter_modules(check.__path__)}
+CHAPTERS = sorted(MODULES & {path.stem[3:] for path in ROOT.glob("notebooks/*.ipynb")})
 for chapter in CHAPTERS:
     importlib.import_module(f"tests.check.{chapter}")  # registers its answers
 
-CHECKS = sorted(
-    name
-    for name, value in vars(check).items()
-    if callable(value) and getattr(value, "__module__", "").startswith("statesdiff.check.") and name != "Verdict"
-)
+EVERY = sorted(name for name in check.__all__ if name != "Verdict")  # functions, and objects that are called
+CHECKS = [name for name in EVERY if inspect.isfunction(getattr(check, name))]  # these take the reader's function
 every_check = pytest.mark.parametrize("name", CHECKS)
+
+
+def kind(of):
+    """The checks of another kind, by their names."""
+    return pytest.mark.parametrize("name", [name for name in EVERY if isinstance(getattr(check, name), of)])
 
 
 def cases(table):
     return [pytest.param(name, case, id=f"{name}-{i}") for name in sorted(table) for i, case in enumerate(table[name])]
+
+
+OBJECTS = sorted(set(EVERY) - set(CHECKS))  # checks that are no functions: they judge what is no function either
 
 
 def run(name, answer):
@@ -40,13 +51,16 @@ def _seed():
 
 
 def test_every_check_is_tested():
-    assert set(CHECKS) == set(RIGHT) == set(WRONG) == set(check.__all__) - {"Verdict"}
+    lines = {name for name in EVERY if isinstance(getattr(check, name), FindTheLine)}  # they test themselves, below
+    assert set(EVERY) == set(RIGHT) | lines == set(WRONG) | lines
 
 
-@every_check
-def test_the_answers_stand_in_the_module_named_as_that_of_the_check(name):
-    (module,) = {answer.__module__ for answer in RIGHT[name]}
-    assert f"statesdiff.{module.removeprefix('tests.')}" == getattr(check, name).__module__
+def test_the_answers_stand_in_the_module_named_as_that_of_the_check():
+    """A chapter has the checks of its module, and that of tests their answers."""
+    for name in sorted(RIGHT):
+        (module,) = MODULE[name]
+        chapter = sys.modules[f"statesdiff.{module.removeprefix('tests.')}"]
+        assert getattr(chapter, name) is getattr(check, name)
 
 
 @pytest.mark.parametrize(("name", "answer"), cases(RIGHT))
@@ -131,7 +145,7 @@ def not_implemented(*args):
 
 
 @every_check
-@pytest.mark.parametrize("skeleton", [lambda *args: ..., lambda *args: None, not_implemented])
+@pytest.mark.parametrize("skeleton", [lambda *args: ..., lambda *args: None, not_implemented, ...])
 def test_a_skeleton_has_not_been_attempted(name, skeleton):
     verdict = run(name, skeleton)
     assert verdict.passed is None
@@ -197,13 +211,69 @@ def test_a_check_is_deterministic_and_leaves_the_global_state_alone(name):
     assert len(messages) == 1 and torch.equal(torch.get_rng_state(), before)
 
 
-def test_numbers_that_are_off_are_told_by_how_much():
+def test_numbers_that_are_off_are_told_how():
     verdict = check.predict_x_0(lambda x, e, a: (x - (1 - a).sqrt() * e) / a.sqrt() + 0.25)
-    assert "not the right numbers, off by up to 0.25" in verdict.message
+    assert verdict.message == "not the right numbers: right up to an added constant, 0.25"
 
 
 def test_a_result_of_nan_is_not_taken_for_fresh_noise():
-    assert "not the right numbers" in check.ddim_step(lambda s, x, t, u, e: x * math.nan).message
+    assert "100 of 100 are NaN" in check.ddim_step(lambda s, x, t, u, e: x * math.nan).message
+
+
+# checks of other kinds
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+@pytest.mark.parametrize("skeleton", [..., None, {"A": ..., "B": ...}, [..., ...]], ids=repr)
+def test_what_was_left_as_it_is_has_not_been_attempted(name, skeleton):
+    assert repr(run(name, skeleton)) == "not attempted yet"
+
+
+@kind(OnPaper)
+def test_no_two_numbers_of_a_check_coincide(name):
+    on_paper = getattr(check, name)
+    values = [("right", on_paper.right), *on_paper.wrong.items()]
+    for (a, x), (b, y) in itertools.combinations(values, 2):
+        assert not machinery.close(torch.as_tensor(x, dtype=torch.float64), y, 2 * on_paper.rtol), f"{a!r} and {b!r}"
+
+
+@kind(OnPaper)
+def test_each_slip_on_paper_is_reached(name):
+    assert {run(name, answer).message for answer, _ in WRONG[name]} >= set(getattr(check, name).wrong)
+
+
+@kind(ScoreToBeat)
+def test_the_books_own_score_is_what_it_says_and_passes(name):
+    contest = getattr(check, name)
+    scores = [contest.measure(answer) for answer in RIGHT[name]]
+    assert contest.reached(contest.best)
+    best = max(scores) if contest.higher else min(scores)
+    assert best == pytest.approx(contest.best, rel=contest.tolerance)
+
+
+@kind(FindTheLine)
+def test_a_program_with_a_spoilt_line_differs_there_and_runs(name):
+    broken = getattr(check, name)
+    right = broken.text().split("\n")
+    assert callable(broken.run())
+    for version, (number, _) in broken.faults.items():
+        text = broken.text(version).split("\n")
+        assert [k for k, (a, b) in enumerate(zip(text, right, strict=True), 1) if a != b] == [number]
+        assert callable(broken.run(version))
+
+
+@kind(FindTheLine)
+def test_each_line_is_guilty_or_told_why_it_is_innocent(name):
+    broken = getattr(check, name)
+    assert set(broken.praise) == set(broken.faults)
+    guilty = {version: number for version, (number, _) in broken.faults.items()}
+    assert run(name, guilty).passed is True
+    for version, number in guilty.items():
+        for line in range(1, len(broken.text().split("\n")) + 1):
+            said = run(name, guilty | {version: line})
+            assert said.passed is (line == number)
+            alone = run(name, {version: line}).message
+            assert line == number or (f"line {line} is innocent: " in alone and f"line {number}" not in alone)
 
 
 def test_a_gradient_by_backward_passes_with_a_remark():

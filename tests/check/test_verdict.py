@@ -9,6 +9,7 @@ from statesdiff import check
 from statesdiff.check.verdict import Verdict, attempt, close, compare, first_failing, judge, numbers, rule_out
 
 WRONG = {"the sign": -3.0, "a factor": [6.0, 9.0]}
+SCALAR = "the shape should be (), yours is (1,)"
 HEADS = [(True, "✓ so"), (False, "✗ so"), (None, "so")]
 
 
@@ -20,15 +21,21 @@ def test_a_verdict_shows_a_tick_a_cross_or_neither(passed, shown):
 # attempt, numbers, compare
 
 
-@pytest.mark.parametrize("value", [None, ...])
-def test_nothing_returned_is_nothing_attempted(value):
-    assert attempt(lambda: value)[1].passed is None
-
-
 def test_an_attempt_runs_the_function_once_and_hands_on_what_it_returned():
     calls = []
-    got, verdict = attempt(lambda: calls.append(1) or (2, "x"))
-    assert (got, verdict, calls) == ((2, "x"), None, [1])
+    tried, verdict = attempt(lambda *args: calls.append(args) or (2, "x"), 3, "y")
+    assert (tried.got, verdict, calls) == ((2, "x"), None, [(3, "y")])
+
+
+def test_a_skeleton_is_not_run():
+    assert attempt(..., 1)[1].passed is None
+    tried, verdict = attempt(lambda x: ..., 1)
+    assert repr(verdict) == "not attempted yet" and tried.got is None
+
+
+def test_nothing_returned_is_no_answer_and_no_skeleton():
+    verdict = attempt(lambda: print(end=""))[1]
+    assert repr(verdict) == "✗ your function returned None: is `return` missing?"
 
 
 def test_numbers_come_in_the_type_asked_for_and_without_gradients():
@@ -46,10 +53,12 @@ def test_numbers_come_in_the_type_asked_for_and_without_gradients():
         (-3.0, False, "the sign", True),
         (6.0, False, "a factor", True),
         (9.0, False, "a factor", True),
-        ([3.0], False, "the shape should be (), yours is (1,)", True),
+        ([3.0], False, f"{SCALAR}: the right number, but still in a tensor; [0] takes it out", True),
+        ([4.0], False, SCALAR, True),
         ("three", False, "expected numbers, but your function returned str", True),
-        (3.25, False, "not the right numbers, off by up to 0.25: compare with the equation", False),
-        (math.nan, False, "not the right numbers, off by up to nan: compare with the equation", False),
+        (3.25, False, "not the right numbers: off by up to 0.25; compare with the equation", False),
+        (math.nan, False, "not the right numbers: 1 of 1 are NaN or infinite", False),
+        ((3.0, "x"), False, "expected numbers, but your function returned tuple of 2: return one thing", True),
     ],
 )
 def test_an_answer_is_right_or_a_named_mistake_or_not_recognised(got, passed, message, recognised):
@@ -58,7 +67,7 @@ def test_an_answer_is_right_or_a_named_mistake_or_not_recognised(got, passed, me
 
 
 def test_praise_may_be_left_out():
-    assert repr(compare(3.0, 3.0, {}, rtol=1e-4)) == repr(judge(lambda: 3.0, 3.0, {})) == "✓ right"
+    assert repr(compare(3.0, 3.0, {}, rtol=1e-4)) == repr(judge(lambda: 3.0, (), 3.0, {})) == "✓ right"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +80,7 @@ def test_praise_may_be_left_out():
     ],
 )
 def test_judging_runs_the_answer_and_compares(answer, passed, message):
-    verdict = judge(answer, 3.0, WRONG, "well done")
+    verdict = judge(answer, (), 3.0, WRONG, "well done")
     assert (verdict.passed, verdict.message, verdict.recognised) == (passed, message, True)
 
 
@@ -121,7 +130,7 @@ def test_the_first_stage_that_fails_speaks_and_none_is_run_after_it(verdicts, ra
 
 
 def test_an_answer_that_was_not_recognised_is_still_not_after_stages():
-    verdict = first_failing("all well", lambda: None, lambda: judge(lambda: 4.0, 3.0, WRONG))
+    verdict = first_failing("all well", lambda: None, lambda: judge(lambda: 4.0, (), 3.0, WRONG))
     assert verdict.passed is False and verdict.recognised is False
 
 

@@ -1,0 +1,51 @@
+"""A score to beat: what the reader made is measured on given draws, and set beside the target and the book's own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from statesdiff.check.attempt import untouched
+from statesdiff.check.verdict import NOT_YET, Verdict
+
+
+class AgainstTheRules(ValueError):
+    """What the reader made may not take part; the message says what is allowed."""
+
+
+@dataclass(frozen=True)
+class ScoreToBeat:
+    """Called with what the reader made, times, a schedule, a network, a function, it measures that and judges.
+
+    measure    what the reader made -> the score; draws from named streams alone, raises `AgainstTheRules`
+    what       what the number is, with its unit
+    target     the score that passes
+    best       the book's own, which is shown with the first attempt
+    tolerance  the share by which a processor may move a score: who misses the target by less passes
+    higher     whether more is better
+    """
+
+    measure: Callable[[Any], float]
+    what: str
+    target: float
+    best: float
+    tolerance: float
+    higher: bool = False
+
+    def __call__(self, made: Any) -> Verdict:
+        """The score, in the form of a claim: tick or cross, the value, the range, and what it is."""
+        if untouched(made):
+            return Verdict(None, NOT_YET)
+        try:
+            score = float(self.measure(made))
+        except AgainstTheRules as broken:
+            return Verdict(False, str(broken))
+        except Exception as error:  # the reader's own code: report it, whatever it is
+            return Verdict(False, f"what you made raised {type(error).__name__}: {error}")
+        bound = "at least" if self.higher else "at most"
+        asked = f"({bound} {self.target:.3g}, give or take {100 * self.tolerance:.2g}%)"
+        return Verdict(self.reached(score), f"{score:.3g}  {asked}  {self.what}; the book's own is {self.best:.3g}")
+
+    def reached(self, score: float) -> bool:
+        """Whether a score passes; one that is not a number does not."""
+        slack = self.tolerance * abs(self.target)
+        return score >= self.target - slack if self.higher else score <= self.target + slack
