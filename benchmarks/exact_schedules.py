@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import multiprocessing
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from itertools import product
@@ -41,11 +42,14 @@ FAR = 5000  # seeds of the points that the denoiser knows are this far from thos
 
 
 class ExactDenoiser(IdealDenoiser):
-    """An `IdealDenoiser` that says its dimension, as a network does."""
+    """An `IdealDenoiser` that says its dimension, and where it is, as a network does."""
 
     @property
     def D(self) -> int:
         return self.data.shape[1]
+
+    def parameters(self) -> Iterator[torch.Tensor]:
+        yield self.data
 
 
 def configs() -> list[Config]:
