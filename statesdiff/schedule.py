@@ -162,6 +162,21 @@ class NoiseSchedule:
         return cls(_after_zero(beta), f"sech, T = {T}")
 
     @classmethod
+    def from_log_snr(cls, log_snr: Tensor, name: str = "custom") -> "NoiseSchedule":
+        """The schedule whose log signal-to-noise ratio at t = 1..T is `log_snr` (T,), falling.
+
+        alpha_bar is the logistic function of it. Raises ValueError, saying where, for a curve that does not fall.
+        """
+        curve = torch.as_tensor(log_snr, dtype=torch.float64)
+        if curve.ndim != 1 or not len(curve) or not curve.isfinite().all():
+            raise ValueError(f"log_snr must be finite, of shape (T,), T >= 1, got {tuple(curve.shape)}")
+        if (rises := (curve.diff() >= 0).nonzero()).numel():
+            t = int(rises[0]) + 1
+            raise ValueError(f"log_snr must fall, but goes from {curve[t - 1]:.4g} at t = {t} to {curve[t]:.4g}")
+        log_alpha_bar = _after_zero(nn.functional.logsigmoid(curve))
+        return cls(_after_zero(-log_alpha_bar.diff().expm1()), name)
+
+    @classmethod
     def linear_matched(
         cls, T: int = 500, alpha_bar_T: float | None = None, beta_1: float = 1e-4, beta_T: float = 0.02
     ) -> "NoiseSchedule":

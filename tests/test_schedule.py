@@ -254,6 +254,34 @@ def test_log_snr_keeps_its_digits_where_1_minus_alpha_bar_loses_them():
     assert float(schedule.log_snr[1]) == pytest.approx(13 * math.log(10), rel=1e-12)
 
 
+@by_schedule
+def test_a_schedule_is_found_again_from_its_log_snr(schedule):
+    found = NoiseSchedule.from_log_snr(schedule.log_snr[1:], schedule.name)
+    assert_close(found.beta, schedule.beta, rtol=1e-9, atol=1e-13)
+    assert found.name == schedule.name
+
+
+@given(st.lists(st.floats(-9, 9), min_size=1, max_size=30, unique_by=lambda v: round(v, 2)))
+def test_any_falling_curve_of_log_snr_is_a_schedule(values):
+    curve = torch.tensor(sorted(values, reverse=True), dtype=torch.float64)
+    assert_close(NoiseSchedule.from_log_snr(curve).log_snr[1:], curve, atol=1e-7, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("curve", "message"),
+    [
+        ([3.0, 1.0, 1.0], "goes from 1 at t = 2 to 1"),
+        ([0.0, 2.0], "goes from 0 at t = 1 to 2"),
+        ([], "got .0,."),
+        ([[1.0]], "got .1, 1."),
+        ([math.inf, 0.0], "must be finite"),
+    ],
+)
+def test_a_curve_that_does_not_fall_is_refused(curve, message):
+    with pytest.raises(ValueError, match=message):
+        NoiseSchedule.from_log_snr(torch.tensor(curve))
+
+
 def test_a_schedule_shows_its_name_its_ends_and_what_signal_it_leaves():
     want = "NoiseSchedule(linear, T = 500: beta 0.0001 to 0.02, alpha_bar_T = 0.00635)"
     assert repr(NoiseSchedule.linear()) == want

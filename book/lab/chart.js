@@ -23,6 +23,14 @@ export class Chart extends Surface {
     ];
   }
 
+  /** The value pair under a pointer event, of axes that are not logarithmic. @returns {[number, number]} */
+  toData(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const share = [(event.clientX - box.left - LEFT) / (box.width - LEFT - RIGHT),
+      (box.height - BOTTOM - (event.clientY - box.top)) / (box.height - BOTTOM - TOP)];
+    return [this.x, this.y].map(([low, high], c) => low + share[c] * (high - low));
+  }
+
   /** The axes, their marks and the name of the x axis. */
   axes() {
     const grey = this.colour("--lab-grey"), [left, bottom] = this.at(this.x[0], this.y[0]);

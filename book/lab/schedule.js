@@ -55,6 +55,15 @@ export class NoiseSchedule {
     return out;
   }
 
+  /** The schedule whose log signal-to-noise ratio at t = 1..T is the falling `log_snr` (T,). */
+  static from_log_snr(log_snr, name = "custom") {
+    if (log_snr.some((v, i) => !Number.isFinite(v) || (i && !(v < log_snr[i - 1]))))
+      throw new RangeError("log_snr must fall, and be finite");
+    const log_alpha_bar = [0, ...Array.from(log_snr, (v) => (v > 0 ? -Math.log1p(Math.exp(-v)) : v - Math.log1p(Math.exp(v))))];
+    const beta = (t) => (t ? -Math.expm1(log_alpha_bar[t] - log_alpha_bar[t - 1]) : 0);
+    return new NoiseSchedule(Float64Array.from(log_alpha_bar, (_, t) => beta(t)), name);
+  }
+
   static linear({ T = 500, beta_1 = 1e-4, beta_T = 0.02 } = {}) {
     return made(T, (u) => beta_1 + (beta_T - beta_1) * u, "linear");
   }

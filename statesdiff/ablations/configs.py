@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from statesdiff.ablations.curves import CURVES, DRAWS, rungs
 from statesdiff.ablations.ensemble import Job
 from statesdiff.ablations.homework import N_EMD, HomeworkDenoiser
 from statesdiff.ablations.toys import points
@@ -15,7 +16,8 @@ from statesdiff.guidance import ClassifierFreeGuidance
 from statesdiff.models import Denoiser, init
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddpm, last
-from statesdiff.schedule import SCHEDULES, NoiseSchedule
+from statesdiff.schedule import SCHEDULES as NAMED
+from statesdiff.schedule import NoiseSchedule
 from statesdiff.training import (
     Training,
     adam,
@@ -28,6 +30,7 @@ from statesdiff.training import (
     uniform_t,
 )
 
+SCHEDULES = NAMED | CURVES
 FIRST_SET = 10_000  # the seed of the first training set that is drawn anew: no other fresh points have it
 SAMPLERS = ("beta", "beta_tilde", "ddim")
 NETWORKS = {
@@ -39,7 +42,7 @@ NETWORKS = {
     "sinusoidal": partial(HomeworkDenoiser, project=0),
     "homework": HomeworkDenoiser,  # a linear layer of 128 comes first
 }
-TIME_DRAWS = {"uniform": uniform_t, "low noise": low_noise_t}
+TIME_DRAWS = {"uniform": uniform_t, "low noise": low_noise_t} | DRAWS
 RATES = {"constant": constant, "one cycle": one_cycle, "cosine": cosine_decay}
 OPTIMISERS = {"adam": adam, "adamw": adam_w}
 CHOICES = {
@@ -69,8 +72,9 @@ NUMBERS = {
 class Sampling:
     """How n samples are drawn: with all steps and variance "beta" or "beta_tilde", or by "ddim" in `steps` with `eta`.
 
-    With `guidance`, by classifier-free guidance to labels drawn in the proportions of the data; 0 is unconditional, 1
-    conditional. Raises ValueError for anything else.
+    With `grid`, the name of a schedule, ddim visits the times whose noise is nearest to that of the grid's `steps`
+    times; left out, evenly spaced ones. With `guidance`, by classifier-free guidance to labels drawn in the proportions
+    of the data; 0 is unconditional, 1 conditional. Raises ValueError for anything else.
     """
 
     sampler: str = "beta"
@@ -78,6 +82,7 @@ class Sampling:
     eta: float = 0.0
     guidance: float | None = None
     n: int = 2000
+    grid: str | None = None
 
     def check(self, T: int, labelled: bool) -> None:
         """Raise ValueError, naming the field, if a network of T times, with labels or without, cannot do this."""
@@ -86,8 +91,11 @@ class Sampling:
         if self.sampler == "ddim":
             if not (is_number(self.steps, int) and 1 <= self.steps <= T):
                 raise ValueError(f"steps must be a whole number in 1..{T} for ddim, got {self.steps!r}")
-        elif self.steps is not None or self.eta != 0:
-            raise ValueError(f"steps and eta are for ddim, not {self.sampler!r}; got {self.steps!r} and {self.eta!r}")
+        elif self.steps is not None or self.eta != 0 or self.grid is not None:
+            got = f"{self.steps!r}, {self.eta!r} and {self.grid!r}"
+            raise ValueError(f"steps, eta and grid are for ddim, not {self.sampler!r}; got {got}")
+        if self.grid is not None and self.grid not in SCHEDULES:
+            raise ValueError(f"grid must be one of {', '.join(SCHEDULES)} or None; got {self.grid!r}")
         if not (is_number(self.n, int) and self.n >= 4 * N_EMD and is_number(self.eta) and 0 <= self.eta <= 1):
             needed = f"n must be a whole number >= {4 * N_EMD} and eta lie in [0, 1]"
             raise ValueError(f"{needed}, got {self.n!r} and {self.eta!r}")
@@ -96,13 +104,17 @@ class Sampling:
         if self.guidance is not None and not labelled:
             raise ValueError(f"guidance = {self.guidance} needs a network trained with labels: labelled=True")
 
+    def times(self, schedule: NoiseSchedule) -> int | list[int]:
+        """What ddim is given as its steps."""
+        return self.steps if self.grid is None else rungs(schedule, SCHEDULES[self.grid](T=self.steps))
+
     def draw(self, model: nn.Module, schedule: NoiseSchedule, y: Tensor, seed: int) -> Tensor:
         """n samples, (n, D), where the model is; y (n,): the labels to guide to. FloatingPointError if they explode."""
         generator, device = stream("sample", seed), next(model.parameters()).device
         predictor = model if self.guidance is None else ClassifierFreeGuidance(model, y.to(device), self.guidance)
         x_T = randn(self.n, model.D, generator=generator, device=device)
         if self.sampler == "ddim":
-            return last(ddim(predictor, schedule, x_T, steps=self.steps, eta=self.eta, generator=generator))
+            return last(ddim(predictor, schedule, x_T, steps=self.times(schedule), eta=self.eta, generator=generator))
         return last(ddpm(predictor, schedule, x_T, variance=self.sampler, generator=generator))
 
 
@@ -239,6 +251,7 @@ class Config:
             "sampler": sampling.sampler,
             "sampling_steps": sampling.steps or self.T,
             "eta": sampling.eta,
+            "grid": sampling.grid,
             "guidance": sampling.guidance,
             "n": sampling.n,
         }

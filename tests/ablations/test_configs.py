@@ -147,6 +147,7 @@ def test_a_row_holds_every_setting_and_how_samples_were_drawn():
     config = replace(SMALL, hidden=(4, 5), labelled=True)
     row = config.row(Sampling("ddim", 3, 0.5, guidance=2.0, n=1500))
     assert row["hidden"] == "4 5" and row["T"] == 10 and row["labelled"] is True
+    assert row["grid"] is None
     assert (row["sampler"], row["sampling_steps"], row["eta"], row["guidance"], row["n"]) == ("ddim", 3, 0.5, 2.0, 1500)
     assert row["units"] == "minmax"
     assert config.row(Sampling())["sampling_steps"] == 10
@@ -209,18 +210,28 @@ def test_a_file_that_is_not_there_or_is_none(tmp_path):
         Config(data=str(tmp_path / "words.npy"))
 
 
+def test_ddim_visits_even_times_or_the_rungs_of_a_grid():
+    schedule = NoiseSchedule.linear()
+    assert Sampling("ddim", 10).times(schedule) == 10
+    times = Sampling("ddim", 10, grid="linear_matched").times(schedule)
+    ten = NoiseSchedule.linear_matched(10)
+    assert len(times) == 11 and times[-1] == 0
+    assert_close(schedule.log_snr[times[:-1]].flip(0), ten.log_snr[1:], atol=0.15, rtol=0)
+    assert (schedule.log_snr[50] - ten.log_snr[1]).abs() > 2  # even times begin with far more noise
+
+
 # Refused by name
 
 NAMES = {
     "data": "data must be one of moons, circles, blobs, manycircles, helix, sine, states, or the path of a "
     ".pt, .npy, .npz file; got",
     "units": "units must be one of minmax, standard; got",
-    "schedule": "schedule must be one of linear, cosine, sigmoid, scaled_linear, sech, linear_matched; got",
+    "schedule": "schedule must be one of linear, cosine, sigmoid, scaled_linear, sech, linear_matched, cut .*; got",
     "network": r"network must be one of raw, raw \+ skip, fourier, sinusoidal, homework; got",
     "activation": "activation must be one of relu, silu; got",
     "lr_schedule": "lr_schedule must be one of constant, one cycle, cosine; got",
     "optimiser": "optimiser must be one of adam, adamw; got",
-    "draw_t": "draw_t must be one of uniform, low noise; got",
+    "draw_t": "draw_t must be one of uniform, low noise, as linear, .*; got",
 }
 
 
@@ -321,7 +332,7 @@ def test_a_schedule_that_cannot_be_is_refused():
         ({"epoch": 3}, r"unknown: epoch; a Config has data, units, .*epochs"),
         (
             {"samplings": [{"sampler": "beta", "step": 2}]},
-            "unknown: step; a Sampling has sampler, steps, eta, guidance, n",
+            "unknown: step; a Sampling has sampler, steps, eta, guidance, n, grid",
         ),
         ({1: 2}, "unknown: 1; a Config has"),
         ("moons", "a Config is wanted, or a dictionary of data, .*; got 'moons'"),
@@ -343,8 +354,10 @@ BAD_SAMPLINGS = {
     "no steps": ({"sampler": "ddim", "steps": 0}, r"in 1\.\.10 for ddim, got 0"),
     "half steps": ({"sampler": "ddim", "steps": 2.5}, r"in 1\.\.10 for ddim, got 2\.5"),
     "true steps": ({"sampler": "ddim", "steps": True}, r"in 1\.\.10 for ddim, got True"),
-    "steps of beta": ({"steps": 5}, "steps and eta are for ddim, not 'beta'; got 5 and 0.0"),
-    "eta of beta": ({"eta": 0.5}, "steps and eta are for ddim, not 'beta'; got None and 0.5"),
+    "steps of beta": ({"steps": 5}, "steps, eta and grid are for ddim, not 'beta'; got 5, 0.0 and None"),
+    "eta of beta": ({"eta": 0.5}, "steps, eta and grid are for ddim, not 'beta'; got None, 0.5 and None"),
+    "grid of beta": ({"grid": "cosine"}, "for ddim, not 'beta'; got None, 0.0 and 'cosine'"),
+    "grid": ({"sampler": "ddim", "steps": 5, "grid": "kosine"}, "grid must be one of linear, .* or None; got 'kosine'"),
     "eta": ({"sampler": "ddim", "steps": 5, "eta": 1.5}, r"eta lie in \[0, 1\], got 2000 and 1.5"),
     "eta as text": ({"sampler": "ddim", "steps": 5, "eta": "0"}, r"eta lie in \[0, 1\], got 2000 and '0'"),
     "n": ({"n": 999}, "n must be a whole number >= 1000 .* got 999"),

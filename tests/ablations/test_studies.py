@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from statesdiff.ablations.configs import Config
+from statesdiff.ablations.curves import SHAPES
 from statesdiff.ablations.studies import FIVE_SETS, STRENGTHS, STUDIES, T_VALUES, reaching
 from statesdiff.ablations.sweep import grouped
 from statesdiff.schedule import NoiseSchedule
@@ -23,7 +24,12 @@ VARIED = {
     "surface-epochs": {"data", "epochs"},
     "surface-depth": {"data", "hidden"},
     "surface-timesteps": {"data", "T"},
+    "surface-timesteps-matched": {"data", "T", "beta_1", "beta_T"},
     "surface-schedules": {"data", "schedule", "beta_1", "beta_T"},
+    "surface-schedules-large": {"data", "schedule", "beta_1", "beta_T"},
+    "schedule-matrix": {"data", "schedule", "draw_t", "network", "hidden", "epochs", "batch_size", "lr"}
+    | {"lr_schedule", "optimiser"},
+    "steps-matched": {"T", "schedule", "beta_1", "beta_T", "samplings"},
     "epochs": {"epochs", "lr_schedule", "lr", "average"},
     "memorisation": {"n_train", "epochs"},
     "memorisation-size": {"n_train", "epochs", "hidden"},
@@ -81,6 +87,28 @@ def test_the_matched_design_ends_where_it_says():
     assert [c.noise.alpha_bar_T for c in matched] == pytest.approx([END] * len(matched), rel=1e-8)
     naive = [c.noise.alpha_bar_T for c in STUDIES["timesteps"].configs() if c.data == "moons"]
     assert naive[0] > 0.85 and naive[-1] < 0.01  # which is what is wrong with it
+
+
+def test_the_second_homeworks_chains_end_alike_when_matched():
+    ends = {c.T: c.noise.alpha_bar_T for c in STUDIES["surface-timesteps-matched"].configs()}
+    assert list(ends) == [10, 50, 100, 150, 200] and list(ends.values()) == pytest.approx([ends[50]] * 5, rel=1e-9)
+    naive = {c.T: c.noise.alpha_bar_T for c in STUDIES["surface-timesteps"].configs()}
+    assert naive[50] == pytest.approx(ends[50]) and naive[10] > 0.9 > 0.3 > naive[200]
+
+
+def test_the_second_homeworks_ranges_are_read_both_ways():
+    ranges = {(c.beta_1, c.beta_T) for c in STUDIES["surface-schedules"].configs() if c.schedule == "linear"}
+    assert {(last, first) for first, last in ranges - {(1e-5, 1.28e-2)}} <= ranges and len(ranges) == 6
+
+
+def test_the_matrix_trains_every_curve_both_ways_and_samples_on_all():
+    configs = STUDIES["schedule-matrix"].configs()
+    arms = Counter((c.schedule, c.draw_t) for c in configs)
+    assert set(arms.values()) == {4}  # two data sets, two networks
+    assert set(arms) == {(f"cut {name}", "uniform") for name in SHAPES} | {
+        ("cut even", f"as {name}") for name in SHAPES if name != "even"
+    }
+    assert {tuple(s.grid for s in c.samplings) for c in configs} == {tuple(f"cut {name}" for name in SHAPES)}
 
 
 @pytest.mark.parametrize("name", ["linear", "scaled_linear", "sigmoid"])
