@@ -175,6 +175,7 @@ parts = course_training.RECIPES["step"]
 for name in parts:
     patch(parts, name, replace(parts[name], batch_size=300, refresh=2, epochs=6))
 patch(vars(course_recipes), "states", lambda seed=0: states(n_per_state=8, seed=seed))
+patch(vars(course_recipes), "N_CURVE", 20)
 patch(vars(course_recipes), "is_judged", lambda epoch, refresh: epoch == 6)
 patch(vars(course_recipes), "SCHEDULE", NoiseSchedule.linear(T=20, beta_1=0.01, beta_T=0.4))
 """
