@@ -1,7 +1,7 @@
 """Two published solutions of the course project, trained as their authors did: every noisy point, for hours.
 
     python benchmarks/course_recipes.py step                    # two hours on one idle core; stop and repeat at will
-    python benchmarks/course_recipes.py cosine                  # nearly four hours
+    python benchmarks/course_recipes.py cosine --device cuda    # minutes; on a processor nearly four hours
     python benchmarks/course_recipes.py cosine --part classifier --epochs 5
     python benchmarks/course_recipes.py table                   # judge whatever has been trained so far
 
@@ -13,19 +13,21 @@ refreshed before epochs 1, 51, 101, ... (1, 26, 51, ...); `cosine`'s classifier 
 classifier of `step` halves its rate when the mean loss of the epoch stops falling.
 
 Every random number depends on the recipe and the number of the epoch alone, and after every epoch the whole state is
-written to FOLDER/RECIPE/. So a run that was stopped repeats only the epoch under way, and ends with the same numbers
-as one that was not. The committed results come from runs on one shared core that had to stop early: the column
-`trained` of the table says after how many epochs. (They were slowed several times by denormal numbers, which are
-flushed to zero now: an epoch takes half a minute, not two to five as in the later lines of the curve.) It is `cosine`
-that suffers, whose rate falls for good only towards epoch 500.
+written to FOLDER/RECIPE/, one file of at most 2.5 MB for each network. So a run that was stopped repeats only the epoch
+under way, and ends with the same numbers as one that was not. With `--device cuda` the same random numbers go to the
+graphics card, where an epoch takes a second; the committed results were made there, and sums are rounded otherwise.
+
+On its way a network is judged after each of the first ten epochs, then after every tenth, and after the three that
+follow new noise: by its loss on fresh points, and a denoiser by 2,000 samples, always from the same noise, so that only
+the network differs.
 
 `table` draws 5,000 samples without and 5,000 of each class with guidance (scale 1, the project's deterministic
 update, all 500 steps) and puts them next to the published figures, the book's own recipes and weights, and real
 points that nobody was trained on. A stored row is kept until there is something new to judge; a new one takes two
 minutes. The published figures belong to the course's data, the others to the book's: compare the NLL through its gap,
 its difference from the NLL of the training points themselves. Published accuracies go by the label of the nearest
-real point, the others by the exact posterior. Seconds are processor time of one thread, training only; the wall-clock
-seconds beside them include whatever else ran.
+real point, the others by the exact posterior. Seconds are of the training alone: processor time of one thread, or on a
+graphics card the time that passed.
 """
 
 import argparse
@@ -41,7 +43,7 @@ import torch
 from course_rows import METRICS, SCHEDULE, Row, ancestral, judge, solutions
 from course_training import RECIPES, Training
 
-from statesdiff.data import STATE_NAMES, states
+from statesdiff.data import STATE_NAMES, Dataset, states
 from statesdiff.files.atomic import write_atomically
 from statesdiff.models import Denoiser
 from statesdiff.results import processors
@@ -53,14 +55,28 @@ RESULTS = Path(__file__).parent / "results"
 N_CURVE = 2000  # samples drawn to judge a denoiser on its way
 
 
-def train(training: Training, epochs: int, judge_every: int = 10) -> None:
-    """Go on to `epochs` epochs, store the state after each, judge the denoiser's samples now and then."""
+def is_judged(epoch: int, refresh: int) -> bool:
+    """Whether the network is judged after this epoch; its noise is new before epochs 1, refresh + 1, ..."""
+    return epoch <= 10 or epoch % 10 == 0 or (epoch - 1) % refresh < 3
+
+
+def judge_on_its_way(training: Training, fresh: Dataset) -> dict[str, float]:
+    """The loss on fresh points and, of a denoiser, what its samples are worth."""
+    found = {"loss (fresh)": training.fresh_loss(fresh, SCHEDULE)}
+    if training.part.build is Denoiser:
+        generator = stream(f"{training.label}/curve")  # the same for every epoch
+        found |= judge(ancestral(training.net, N_CURVE, generator, training.device))
+    return found
+
+
+def train(training: Training, epochs: int) -> None:
+    """Go on to `epochs` epochs, store the state after each, judge the network now and then."""
     if len(training.curve) >= epochs:
         return
-    for record in training.epochs(states(), SCHEDULE):
-        if training.part.build is Denoiser and record["epoch"] % judge_every == 0:
-            generator = stream(f"{training.label}/curve", record["epoch"])
-            record |= judge(ancestral(training.net, N_CURVE, generator, training.device))
+    data, fresh = states(), states(seed=1)
+    for record in training.epochs(data, SCHEDULE):
+        if is_judged(record["epoch"], training.part.refresh):
+            record |= judge_on_its_way(training, fresh)
         training.save()
         print(training.label, record, flush=True)
         if record["epoch"] >= epochs:
@@ -91,9 +107,10 @@ def flat(rows: dict[str, dict]) -> pd.DataFrame:
     lines = []
     for name, row in rows.items():
         for which, values in row["sets"].items():
-            seconds = {f"{part}_cpu_seconds": value for part, value in row.get("cpu_seconds", {}).items()}
-            lines.append({"solution": name, "samples": which, "trained": row.get("trained")} | values | seconds)
-    columns = ["solution", "samples", "trained", *METRICS, "denoiser_cpu_seconds", "classifier_cpu_seconds"]
+            seconds = {f"{part}_seconds": value for part, value in row.get("seconds", {}).items()}
+            about = {"solution": name, "samples": which, "trained": row.get("trained"), "device": row.get("device")}
+            lines.append(about | values | seconds)
+    columns = ["solution", "samples", "trained", *METRICS, "device", "denoiser_seconds", "classifier_seconds"]
     return pd.DataFrame(lines).reindex(columns=columns)
 
 
@@ -108,18 +125,19 @@ def curves(folder: Path, result: Path) -> pd.DataFrame:
             if path.exists():
                 curve = pd.DataFrame(Training(recipe, part, path).curve)
                 tables[recipe, part] = curve.assign(recipe=recipe, part=part)
-    columns = ["recipe", "part", "epoch", "loss", "lr", "cpu_seconds", "wall_seconds", "NLL", "distance", "coverage"]
+    columns = ["recipe", "part", "epoch", "device", "loss", "loss (fresh)", "lr", "cpu_seconds", "wall_seconds"]
+    columns += ["NLL", "distance", "coverage"]
     return pd.concat(tables.values()).reindex(columns=columns) if tables else pd.DataFrame(columns=columns)
 
 
 def markdown(rows: dict[str, dict]) -> str:
-    """Two tables: without a class, with the seconds of both networks; and the five classes, in order of label."""
-    first = [["solution", "trained: denoiser + classifier", "processor seconds", *METRICS[:-1]]]
+    """Two tables: without a class, with the seconds that both trainings took; and the classes, in order of label."""
+    first = [["solution", "trained: denoiser + classifier", "on", "seconds", *METRICS[:-1]]]
     second = [["solution", *METRICS]]
     for name, row in rows.items():
-        seconds = " + ".join(f"{value:,.0f}" for value in row.get("cpu_seconds", {}).values())
+        seconds = " + ".join(f"{value:,.0f}" for value in row.get("seconds", {}).values())
         values = [number(row["sets"]["all"].get(metric), metric) for metric in METRICS[:-1]]
-        first.append([name, row.get("trained") or "-", seconds or "-", *values])
+        first.append([name, row.get("trained") or "-", row.get("device") or "-", seconds or "-", *values])
         classes = [row["sets"].get(state, {}) for state in STATE_NAMES]
         second.append([name, *(" ".join(number(c.get(metric), metric) for c in classes) for metric in METRICS)])
     return f"Without a class\n\n{piped(first)}\n\n{', '.join(STATE_NAMES)}\n\n{piped(second)}\n"

@@ -104,8 +104,9 @@ def trained_here(recipe: str, folder: Path) -> Row | None:
         return None
     ends = {name: part.curve[-1] for name, part in parts.items()}
     row = {"trained": " + ".join(f"{end['epoch']} of {parts[name].part.epochs} epochs" for name, end in ends.items())}
-    for clock in ("cpu_seconds", "wall_seconds"):
-        row[clock] = {name: end[clock] for name, end in ends.items()}
+    row["device"] = ", ".join(dict.fromkeys(record["device"] for part in parts.values() for record in part.curve))
+    clock = "cpu_seconds" if row["device"] == "cpu" else "wall_seconds"
+    row["seconds"] = {name: end[clock] for name, end in ends.items()}
     key = str({name: (end["epoch"], parts[name].part.settings()) for name, end in ends.items()})
     nets = [part.net for part in parts.values()]
     return Row(key, lambda: row | {"sets": judge_model(nets[0], by_classifier(*nets) if len(nets) > 1 else None)})
@@ -122,7 +123,7 @@ def book_recipes(denoiser: str = "fourier", classifier: str = "classifier") -> R
             start = now()
             last(steps)
             nets, spent[part] = [*nets, net], since(start)
-        row = {clock: {part: round(spent[part][clock], 2) for part in spent} for clock in spent["denoiser"]}
+        row = {"device": "cpu", "seconds": {part: round(spent[part]["cpu_seconds"], 2) for part in spent}}
         row["trained"] = " + ".join(f"{recipe.training.steps} steps" for recipe in recipes.values())
         return row | {"sets": judge_model(nets[0], by_classifier(*nets))}
 

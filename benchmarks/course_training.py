@@ -111,11 +111,13 @@ class Training:
 
     def __init__(self, recipe: str, name: str, path: Path, device: str = "cpu") -> None:
         self.label, self.path, self.device, self.part = f"{recipe}/{name}", path, device, RECIPES[recipe][name]
+        self.place = "cpu" if device == "cpu" else torch.cuda.get_device_name(device)
         self.net = init(self.part.build, generator=stream(f"{self.label}/init")).to(device)
         options = {"lr": self.part.lr, "weight_decay": self.part.weight_decay}
         self.optimiser = self.part.optimiser(self.net.parameters(), fused=True, **options)
         self.rate = self.part.rate(self.optimiser, **self.part.rate_options)
         self.curve: list[dict] = []
+        self.fresh: tuple[Tensor, Tensor] | None = None  # what `fresh_loss` looks at, once it is made
         if path.exists():
             self._load()
 
@@ -141,18 +143,28 @@ class Training:
             start = now()
             draw = (epoch - 1) // self.part.refresh
             if draw != drawn:
-                features, target = self._points(data, schedule, draw)
+                features, target = self._noisy(data, schedule, stream(f"{self.label}/noise", draw))
                 drawn = draw
             lr = self.optimiser.param_groups[0]["lr"]
             loss = self._epoch(features, target, stream(f"{self.label}/order", epoch))
             self._anneal(loss)
             before = self.curve[-1] if self.curve else {"cpu_seconds": 0.0, "wall_seconds": 0.0}
             spent = {k: round(before[k] + v, 2) for k, v in since(start).items()}
-            self.curve.append({"epoch": epoch, "loss": loss, "lr": lr} | spent)
+            self.curve.append({"epoch": epoch, "loss": loss, "lr": lr, "device": self.place} | spent)
             yield self.curve[-1]
 
-    def _points(self, data: Dataset, schedule: NoiseSchedule, draw: int) -> tuple[Tensor, Tensor]:
-        features, eps = noisy_points(data, schedule, stream(f"{self.label}/noise", draw))
+    def fresh_loss(self, data: Dataset, schedule: NoiseSchedule) -> float:
+        """The loss on every point of `data` at every time, with noise that is the same at every call."""
+        if self.fresh is None:
+            self.fresh = self._noisy(data, schedule, stream(f"{self.label}/fresh"))
+        features, target = self.fresh
+        with torch.no_grad():
+            pieces = zip(*(part.split(self.part.batch_size) for part in (features, target)), strict=True)
+            total = sum(self.part.loss(self.net.net(x), y) * len(x) for x, y in pieces)
+        return float(total) / len(features)
+
+    def _noisy(self, data: Dataset, schedule: NoiseSchedule, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        features, eps = noisy_points(data, schedule, generator)
         target = eps if self.part.build is Denoiser else data.y.repeat(schedule.T)
         return features.to(self.device), target.to(self.device)
 

@@ -21,12 +21,13 @@ from statesdiff.project import command as project
 from statesdiff.recipes import RECIPES, train_recipe
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import NoisePredictor, ddim, ddim_times, ddpm, last
-from statesdiff.schedule import NoiseSchedule
+from statesdiff.schedule import SCHEDULES, NoiseSchedule
 
 CLASSIFIER = RECIPES["classifier"].kind
 DENOISERS = tuple({recipe.kind for recipe in RECIPES.values()} - {CLASSIFIER})
 BOOK = "STATES"  # the name of the book's data in a checkpoint
 CHUNK = 20_000  # samples drawn at once: this bounds the memory
+MUCH_LEFT = 0.05  # alpha_bar_T above this: the start of the samples is visibly not the end of the data
 TOO_FAR = 100.0  # samples beyond this are no points of data with variance 1
 DOUBT = "is the guidance too strong, or the training too short?"
 
@@ -34,7 +35,10 @@ DOUBT = "is the guidance too strong, or the training too short?"
 def train(args: argparse.Namespace) -> None:
     """Train a recipe and write the checkpoint; an interrupt keeps what has been learnt so far."""
     data = _training_data(args)
-    schedule = NoiseSchedule.linear()
+    schedule = SCHEDULES[args.schedule](T=args.T)
+    if schedule.alpha_bar_T > MUCH_LEFT:
+        left = f"at T = {args.T} this schedule leaves {schedule.alpha_bar_T:.2g} of the data's variance, and samples"
+        warn(f"{left} start from noise alone; --schedule linear_matched ends where the book's does")
     model, steps = train_recipe(args.recipe, data.x, schedule, data.y, steps=args.steps, seed=args.seed)
     total = args.steps or RECIPES[args.recipe].training.steps
     done = 0
@@ -144,7 +148,10 @@ def _guided(model: nn.Module, schedule: NoiseSchedule, args: argparse.Namespace,
     if args.classifier is None and about.get("data") != BOOK:
         known = f"was trained on {about['data']}" if "data" in about else "does not say what it was trained on"
         raise ValueError(f"the checkpoint {known}, and the book's classifier knows {BOOK} alone: give a --classifier")
-    classifier, _ = book_classifier() if args.classifier is None else load_model(args.classifier, CLASSIFIER)
+    classifier, its = book_classifier() if args.classifier is None else load_model(args.classifier, CLASSIFIER)
+    if not torch.equal(its.beta, schedule.beta):
+        both = f"the denoiser was trained with {schedule}, the classifier with {its}"
+        raise ValueError(f"{both}: train both with the same --T and --schedule")
     if args.classifier is not None:
         _check_same_data(model, about, classifier, trained_on(args.classifier))
     _check_label(args.label, classifier.n_classes)
@@ -179,6 +186,8 @@ def _train_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--data", help="a .pt, .npy or .npz file of points; default: the book's STATES")
     p.add_argument("--units", choices=UNITS, help="train in these units; samples will be in the file's own again")
     p.add_argument("--steps", type=count, help="default: the recipe's own number")
+    p.add_argument("--T", type=count, default=500, help="noising steps, default 500")
+    p.add_argument("--schedule", choices=SCHEDULES, default="linear", help="of the noise; default: linear")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=output(".safetensors"), default="denoiser.safetensors")
 

@@ -22,7 +22,7 @@ from statesdiff.data import STATE_NAMES, outline_points, states
 from statesdiff.exact import IdealDenoiser
 from statesdiff.metrics import nll
 from statesdiff.models import Classifier, Denoiser, init
-from statesdiff.rng import stream
+from statesdiff.rng import randn, stream
 from statesdiff.schedule import NoiseSchedule
 from tests.support import weights
 
@@ -174,7 +174,9 @@ from statesdiff.schedule import NoiseSchedule
 parts = course_training.RECIPES["step"]
 for name in parts:
     patch(parts, name, replace(parts[name], batch_size=300, refresh=2, epochs=6))
-patch(vars(course_recipes), "states", lambda: states(n_per_state=8))
+patch(vars(course_recipes), "states", lambda seed=0: states(n_per_state=8, seed=seed))
+patch(vars(course_recipes), "N_CURVE", 20)
+patch(vars(course_recipes), "is_judged", lambda epoch, refresh: epoch == 6)
 patch(vars(course_recipes), "SCHEDULE", NoiseSchedule.linear(T=20, beta_1=0.01, beta_T=0.4))
 """
 KILLED = f"""
@@ -243,15 +245,38 @@ def test_senseless_arguments_are_refused(bad, capsys):
     assert error.value.code == 2 and "usage" in capsys.readouterr().err
 
 
-def test_the_denoiser_is_judged_on_its_way(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "states", lambda: DATA)
-    monkeypatch.setattr(command, "N_CURVE", 40)
-    run = training.Training("step", "denoiser", tmp_path / "state.pt")
-    command.train(run, 4, judge_every=2)
-    assert ["NLL" in record for record in run.curve] == [False, True, False, True]
-    assert training.Training("step", "denoiser", tmp_path / "state.pt").curve == run.curve
-    samples = rows.ancestral(run.net, 40, stream("step/denoiser/curve", 4))
-    assert run.curve[-1]["NLL"] == pytest.approx(nll(samples, states().x), abs=1e-3)
+def test_a_network_is_judged_often_at_first_and_after_new_noise():
+    judged = [epoch for epoch in range(1, 61) if command.is_judged(epoch, 25)]
+    assert judged == [*range(1, 11), 20, 26, 27, 28, 30, 40, 50, 51, 52, 53, 60]
+
+
+@pytest.mark.parametrize("name", ["denoiser", "classifier"])
+def test_a_network_is_judged_on_its_way(small, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(command, "states", lambda seed=0: states(n_per_state=8, seed=seed))
+    monkeypatch.setattr(command, "SCHEDULE", SCHEDULE)
+    monkeypatch.setattr(command, "is_judged", lambda epoch, refresh: epoch % refresh == 0)
+    monkeypatch.setattr(command, "ancestral", lambda net, n, g, device: DATA.x + net(DATA.x, 1) + randn(1, generator=g))
+    run = training.Training("step", name, tmp_path / "state.pt")
+    command.train(run, 4)
+    assert ["loss (fresh)" in record for record in run.curve] == [False, True, False, True]
+    assert training.Training("step", name, tmp_path / "state.pt").curve == run.curve
+    again = command.judge_on_its_way(run, states(n_per_state=8, seed=1))
+    assert again.items() <= run.curve[-1].items() and ("NLL" in again) == (name == "denoiser")
+    features, eps = training.noisy_points(states(n_per_state=8, seed=1), SCHEDULE, stream(f"step/{name}/fresh"))
+    target = eps if name == "denoiser" else DATA.y.repeat(20)
+    plain = training.RECIPES["step"][name].loss(run.net.net(features), target).detach()
+    assert again["loss (fresh)"] == pytest.approx(float(plain), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["denoiser", "classifier"])
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
+def test_a_graphics_card_is_given_the_same_random_numbers(small, tmp_path, name):
+    here, there = (
+        go_on(training.Training("step", name, tmp_path / f"{device}.pt", device), 4) for device in ("cpu", "cuda")
+    )
+    assert [a["loss"] for a in here.curve] == pytest.approx([b["loss"] for b in there.curve], rel=1e-4)
+    again = training.Training("step", name, tmp_path / "cuda.pt")  # a state from there is read here
+    assert torch.equal(weights(again.net), weights(there.net).cpu()) and again.curve[0]["device"] != "cpu"
 
 
 # The table
@@ -297,7 +322,7 @@ def test_a_run_is_judged_by_what_it_has_got_to(small, tmp_path, monkeypatch):
     row = after.make()
     assert after.key != before.key and after.key == rows.trained_here("step", tmp_path).key
     assert row["trained"] == "2 of 250 epochs + 1 of 50 epochs" and list(row["sets"]) == list(rows.SETS)
-    assert row["cpu_seconds"]["classifier"] == run.curve[-1]["cpu_seconds"]
+    assert row["device"] == "cpu" and row["seconds"]["classifier"] == run.curve[-1]["cpu_seconds"]
 
 
 def test_the_published_rows_hold_the_published_figures():
@@ -372,19 +397,20 @@ def test_the_table_holds_every_figure_and_marks_what_is_unknown(tmp_path, monkey
         "mine": rows.Row(
             "1",
             lambda: {
-                "cpu_seconds": {"denoiser": 8.25, "classifier": 1.5},
+                "device": "cpu",
+                "seconds": {"denoiser": 8.25, "classifier": 1.5},
                 "sets": {"all": {"NLL": 2.15, "gap": -0.001, "distance": 0.0123, "coverage": 0.999}},
             },
         ),
     }
     monkeypatch.setattr(command, "solutions", lambda folder: chosen)
     text = command.table(tmp_path, tmp_path)
-    assert "| cosine, published | 500 epochs + 10 epochs | - | 2.156 | +0.004 | 0.0180 | - |" in text
-    assert "| mine | - | 8 + 2 | 2.150 | -0.001 | 0.0123 | 0.999 |" in text
+    assert "| cosine, published | 500 epochs + 10 epochs | - | - | 2.156 | +0.004 | 0.0180 | - |" in text
+    assert "| mine | - | cpu | 8 + 2 | 2.150 | -0.001 | 0.0123 | 0.999 |" in text
     assert "| 0.991 0.980 0.987 0.986 0.989 |" in text and "| mine | - - - - - |" in text
     frame = pd.read_csv(tmp_path / "course_recipes.csv")
     assert len(frame) == 7
     michigan = frame[(frame.solution == "cosine, published") & (frame.samples == "Michigan")].iloc[0]
     assert (michigan.NLL, michigan.accuracy, michigan.distance) == (2.135, 0.991, 0.025)
-    assert frame.denoiser_cpu_seconds.iloc[-1] == 8.25
+    assert frame.denoiser_seconds.iloc[-1] == 8.25
     assert command.table(tmp_path, tmp_path) == text  # everything stored, nothing made again

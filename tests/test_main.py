@@ -30,7 +30,7 @@ from statesdiff.project.measures import Reference
 from statesdiff.recipes import RECIPES, train_recipe
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddpm, last
-from statesdiff.schedule import NoiseSchedule
+from statesdiff.schedule import SCHEDULES, NoiseSchedule
 from statesdiff.training import uniform_t
 from tests.support import weights
 
@@ -79,6 +79,41 @@ def test_units_are_for_a_files_points(tmp_path, capsys):
     out = tmp_path / "model.safetensors"
     assert main(["train", "--units", "minmax", "--out", str(out)]) == 2
     assert "--units is for a file's points, --data" in one_line(capsys) and not out.exists()
+
+
+@pytest.mark.parametrize("schedule", ["linear", "linear_matched", "cosine"])
+@pytest.mark.parametrize("T", ["150", "40"])
+def test_train_with_another_schedule(tmp_path, points, capsys, schedule, T):
+    out, samples = tmp_path / "model.safetensors", tmp_path / "x.npy"
+    flags = ["--steps", "2", "--T", T, "--schedule", schedule, "--units", "standard"]
+    assert main(["train", "--data", points[0], "--out", str(out), *flags]) == 0
+    want = SCHEDULES[schedule](T=int(T))
+    same, steps = train_recipe("fourier", in_units(Dataset(points[1], None), "standard").x, want, steps=2)
+    list(steps)
+    model, found = load_model(out)
+    assert torch.equal(found.beta, want.beta) and torch.equal(weights(model), weights(same))
+    said = capsys.readouterr().err
+    assert (f"at T = {T} this schedule leaves {want.alpha_bar_T:.2g} of" in said) == (schedule == "linear")
+    assert main(["sample", "--checkpoint", str(out), "--n", "7", "--out", str(samples)]) == 0
+    assert np.load(samples).shape == (7, 3)
+
+
+def test_the_usual_schedule_needs_no_warning(tmp_path, capsys):
+    assert main(["train", "--steps", "2", "--out", str(tmp_path / "model.safetensors")]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_classifier_of_another_schedule_is_refused(tmp_path, capsys):
+    paths = {}
+    for recipe, schedule in (("fourier", "cosine"), ("classifier", "linear_matched")):
+        paths[recipe] = str(tmp_path / f"{recipe}.safetensors")
+        options = ["--recipe", recipe, "--schedule", schedule, "--T", "20", "--steps", "2", "--out", paths[recipe]]
+        assert main(["train", *options]) == 0
+    capsys.readouterr()
+    arguments = ["sample", "--checkpoint", paths["fourier"], "--label", "1", "--classifier", paths["classifier"]]
+    assert main([*arguments, "--out", str(tmp_path / "x.npy")]) == 2
+    said = one_line(capsys)
+    assert "cosine, T = 20" in said and "linear matched, T = 20" in said and "same --T and --schedule" in said
 
 
 def quickly(monkeypatch, name, **changes):

@@ -1,0 +1,49 @@
+"""Many independent runs, each kept as soon as it is finished: how the benchmarks with seeds are stopped and resumed."""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from tqdm.auto import tqdm
+
+from statesdiff.files.atomic import write_atomically
+
+Key = tuple[str | int, ...]
+
+
+def run_all(make: Callable[..., list[dict]], keys: Sequence[Key], folder: Path, workers: int = 1) -> list[dict]:
+    """The rows of make(*key) for every key, in order; those in `folder` are read, the others made and put there.
+
+    `workers` processes of one thread each. Stopped, what is finished stays, and the same call makes the rest.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [key for key in keys if not _path(folder, key).exists()]
+    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as executor:
+        futures = {executor.submit(make, *key): key for key in missing}
+        try:
+            for future in tqdm(as_completed(futures), total=len(futures), disable=None):
+                text = json.dumps(future.result(), indent=1) + "\n"
+                path = _path(folder, futures[future])
+                write_atomically(path, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))
+        except BaseException:
+            executor.shutdown(cancel_futures=True)
+            raise
+    return [row for key in keys for row in json.loads(_path(folder, key).read_text(encoding="utf-8"))]
+
+
+def arguments(about: str, name: str, seeds: int) -> argparse.Namespace:
+    """--seeds, --folder and --workers of a program that calls `run_all`."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--seeds", type=int, default=seeds, help=f"how many, default {seeds}")
+    folder = Path("_build") / name
+    parser.add_argument("--folder", type=Path, default=folder, help=f"keeps what is finished, default {folder}")
+    parser.add_argument("--workers", type=int, default=1, help="how many processes, default 1")
+    return parser.parse_args()
+
+
+def _path(folder: Path, key: Key) -> Path:
+    return folder / ("-".join(map(str, key)) + ".json")
