@@ -216,6 +216,8 @@ CHANGES = {
     "lr_schedule": "cosine",
     "optimiser": "adamw",
     "draw_t": "low noise",
+    "average": 0.9,
+    "sets": 3,
     "samplings": (Sampling(n=1001),),
 }
 

@@ -1,0 +1,114 @@
+"""Make the weights of the picture chapter, the classifier that judges first, then the U-Net.
+
+    python tools/make_fashion.py classifier [--device cuda]
+    python tools/make_fashion.py unet --state unet.pt [--device cuda]
+
+Both need the data of `statesdiff.images.fashion`. Killed, the second goes on from its state with the same command.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from statesdiff.checkpoints import WEIGHTS
+from statesdiff.files.atomic import write_atomically
+from statesdiff.images.classifier import PictureClassifier, train_picture_classifier
+from statesdiff.images.fashion import fashion_mnist
+from statesdiff.images.metrics import accuracy, features, frechet
+from statesdiff.images.training import BLOCK, PictureTraining
+from statesdiff.images.unet import UNet
+from statesdiff.models import init
+from statesdiff.rng import randn, stream
+from statesdiff.samplers import ddim, last
+from statesdiff.schedule import SCHEDULES
+
+EVERY = 20.0  # seconds between two states
+
+
+def classifier(args: argparse.Namespace) -> None:
+    """Train the classifier, and say how often it is right on the test images."""
+    train, test = fashion_mnist("train", args.data), fashion_mnist("test", args.data)
+    model = init(PictureClassifier, generator=stream("pictures/classifier")).to(args.device)
+    x_0, y = train.x.to(args.device), train.y.to(args.device)
+    for _ in tqdm(train_picture_classifier(model, x_0, y, generator=stream("pictures/order")), disable=None):
+        pass
+    keep(args.folder / "fashion_classifier.pt", model)
+    print(f"right on {accuracy(model, test.x.to(args.device), test.y):.4f} of the test images")
+
+
+def unet(args: argparse.Namespace) -> None:
+    """Train the U-Net from its state, if there is one, to its end, or for so many seconds, and judge what it draws."""
+    data = fashion_mnist("train", args.data)
+    net = init(UNet, channels=args.channels, schedule=args.schedule, generator=stream("pictures/unet", args.seed))
+    how = {"steps": args.steps, "batch_size": args.batch_size, "lr": args.lr, "seed": args.seed, "device": args.device}
+    training = PictureTraining(net, data.x, data.y, **how)
+    if args.state.exists():
+        training.load(args.state)
+    started = saved = time.perf_counter()
+    for step in tqdm(training.updates(), total=args.steps, initial=training.done, disable=None):
+        now = time.perf_counter()
+        if step.step % BLOCK == 0 and now - saved > EVERY:
+            print(f"{step.step} updates, {now - started:.0f} s, loss {float(step.loss):.4f}", flush=True)
+            training.save(args.state)
+            saved = now
+            if now - started > args.seconds:
+                break
+    keep(args.folder / f"{args.state.stem}_average.pt", training.average)
+    keep(args.folder / f"{args.state.stem}_last.pt", training.net)
+    for name, model in (("average", training.average), ("last", training.net)):
+        judge(f"{args.state.stem}, {name}, {training.done} updates", model, args)
+
+
+def judge(name: str, net: UNet, args: argparse.Namespace, n: int = 5000, steps: int = 50) -> None:
+    """Print Fréchet's distance to the training images, and how often the classifier sees the label that was asked."""
+    test = fashion_mnist("test", args.data)
+    seen = PictureClassifier()
+    seen.load_state_dict(torch.load(args.folder / "fashion_classifier.pt", weights_only=True))
+    seen = seen.to(args.device)
+    real = features(seen, fashion_mnist("train", args.data).x.to(args.device))
+    floor = frechet(features(seen, test.x[:n].to(args.device)), real)
+    y, generator = torch.arange(n) % 10, stream("pictures/judged")
+    parts = [sample(net, labels, steps, generator) for labels in y.split(500)]
+    drawn = torch.cat(parts)
+    found = f"Frechet {frechet(features(seen, drawn), real):.3f} (floor {floor:.3f})"
+    right = f"right {accuracy(seen, drawn, y):.4f} (real {accuracy(seen, test.x.to(args.device), test.y):.4f})"
+    print(f"{name}: {steps} steps of DDIM: {found}; {right}", flush=True)
+
+
+def sample(net: UNet, y: torch.Tensor, steps: int, generator: torch.Generator) -> torch.Tensor:
+    """Images of the classes y (B,), without guidance, by DDIM, clipped to the range of images."""
+    device = next(net.parameters()).device
+    x_T, told = randn(len(y), 1, 28, 28, generator=generator, device=device), y.to(device)
+    path = ddim(lambda x_t, t: net(x_t, t, told), SCHEDULES[net.config["schedule"]](T=net.T), x_T, steps=steps)
+    return last(path).clamp(-1, 1)
+
+
+def keep(path: Path, model: torch.nn.Module) -> None:
+    """Write the weights as 32-bit floats."""
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    write_atomically(path, lambda temporary: torch.save(state, temporary))
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("what", choices=("classifier", "unet"))
+    p.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
+    p.add_argument("--folder", type=Path, default=WEIGHTS, help="where the weights go")
+    p.add_argument("--state", type=Path, default=Path("unet.pt"))
+    p.add_argument("--device", default="cpu")
+    p.add_argument("--channels", type=int, default=48)
+    p.add_argument("--schedule", default="cosine")
+    p.add_argument("--steps", type=int, default=30_000)
+    p.add_argument("--batch-size", type=int, default=128)
+    p.add_argument("--lr", type=float, default=2e-3)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--seconds", type=float, default=float("inf"), help="stop, with the state kept, after so long")
+    args = p.parse_args()
+    {"classifier": classifier, "unet": unet}[args.what](args)
+
+
+if __name__ == "__main__":
+    main()
