@@ -1,18 +1,20 @@
 """Conditional generation, judged: every state, both kinds of guidance, its strength from 0 to 8, next to real points.
 
-python benchmarks/guidance.py            # the table statesdiff/results/guidance.csv, about 15 minutes on one core
-python benchmarks/guidance.py --cost     # benchmarks/results/guidance_cost.json: seconds and memory, about 2 minutes
+python benchmarks/guidance.py --workers 2   # the table statesdiff/results/guidance.csv, about 15 core-minutes
+python benchmarks/guidance.py --cost        # benchmarks/results/guidance_cost.json: seconds and memory, about 2 minutes
 
 Each row is 5,000 samples of one state by the book's shipped weights through all 500 steps. "ancestral" is `ddpm`,
 "deterministic" is `ddim(steps=500)`, the update of the course project. The columns: share of the right class by the
 exact posterior, share of the state's outline that is covered, mean distance to the nearest training point of the
-state, NLL, and the NLL's floor, which is the value of the training points of that state. "±" is the half-width of the
-95% interval over five parts of 1,000 samples. "real points" are a held-out draw. Rows that are in the file are kept,
-so a run that was stopped goes on; delete the file to begin again.
+state, EMD from 1,000 fresh points of it, NLL, and the NLL's floor, which is the value of the training points of that
+state. "±" is the half-width of the 95% interval over five parts of 1,000 samples. "real points" are a held-out draw.
+Rows that are in the file are kept, so a run that was stopped goes on; delete the file to begin again. What other
+trainings would give is in benchmarks/guidance_trainings.py.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import resource
@@ -42,7 +44,7 @@ TABLE = ROOT / "statesdiff" / "results" / "guidance.csv"
 COST = ROOT / "benchmarks" / "results" / "guidance_cost.json"
 STRENGTHS = (0, 0.5, 1, 2, 4, 8)
 N, SCHEDULE = 5000, NoiseSchedule.linear()
-KEY = ["method", "sampler", "guidance", "state"]
+KEY, REAL = ["method", "sampler", "guidance", "state"], "real points"
 
 
 def guided(kind: str, y: int, scale: float) -> NoisePredictor:
@@ -63,12 +65,12 @@ def draw(kind: str, sampler: str, y: int, scale: float, n: int = N) -> torch.Ten
 
 def judge(x: torch.Tensor, y: int) -> dict[str, float]:
     """The metrics of samples of state y, each with its interval over five parts."""
-    data, outline = states(), outline_points(4000, label=y)
+    data, outline, fresh = states(), outline_points(4000, label=y), states(1000, seed=2).of_class(y)
     metrics = {
         "accuracy": lambda part: class_accuracy(part, y),
         "coverage": lambda part: coverage(part, outline),
         "distance": lambda part: mean_distance(part, data.of_class(y)),
-        "EMD": lambda part: emd(part, data.of_class(y)),
+        "EMD": lambda part: emd(part, fresh),
         "NLL": lambda part: nll(part, data.x),
     }
     row = {}
@@ -78,7 +80,8 @@ def judge(x: torch.Tensor, y: int) -> dict[str, float]:
 
 
 def settings() -> Iterator[tuple[str, str, float, int]]:
-    """Method, sampler, guidance and label of every row but those of the real points."""
+    """Method, sampler, guidance and label of every row."""
+    yield from ((REAL, "-", 1, y) for y in range(len(STATE_NAMES)))
     for y in range(len(STATE_NAMES)):
         for kind in ("classifier", "classifier-free"):
             yield from ((kind, "ancestral", scale, y) for scale in STRENGTHS)
@@ -96,19 +99,22 @@ def write(rows: list[dict]) -> None:
     write_atomically(TABLE, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def make_table() -> None:
-    """All rows, one after the other, written as they come."""
+def row_of(key: tuple[str, str, float, int]) -> dict:
+    """One row: the samples of that setting, or real points, judged."""
+    torch.set_num_threads(1)
+    kind, sampler, scale, y = key
+    x = states(N, seed=1).of_class(y) if kind == REAL else draw(kind, sampler, y, scale)
+    return dict(zip(KEY, (kind, sampler, scale, STATE_NAMES[y]), strict=True)) | judge(x, y)
+
+
+def make_table(workers: int) -> None:
+    """All rows, in order, written as they come."""
     rows = pd.read_csv(TABLE, comment="#").to_dict("records") if TABLE.is_file() else []
     done = {tuple(row[k] for k in KEY) for row in rows}
-    for y, state in enumerate(STATE_NAMES):
-        if ("real points", "-", 1, state) not in done:
-            rows.append(
-                dict(zip(KEY, ("real points", "-", 1, state), strict=True)) | judge(states(N, seed=1).of_class(y), y)
-            )
-    for kind, sampler, scale, y in tqdm(list(settings()), disable=None):
-        key = (kind, sampler, scale, STATE_NAMES[y])
-        if key not in done:
-            rows.append(dict(zip(KEY, key, strict=True)) | judge(draw(kind, sampler, y, scale), y))
+    left = [key for key in settings() if (*key[:3], STATE_NAMES[key[3]]) not in done]
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        for row in tqdm(pool.imap(row_of, left), total=len(left), disable=None):
+            rows.append(row)
             write(rows)
 
 
@@ -148,6 +154,7 @@ def main() -> None:
     """Parse the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cost", action="store_true", help="measure seconds and memory instead")
+    parser.add_argument("--workers", type=int, default=1, help="how many processes make the table")
     parser.add_argument("--one", nargs=3, metavar=("KIND", "STEPS", "THREADS"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
@@ -155,8 +162,7 @@ def main() -> None:
     elif args.cost:
         make_cost()
     else:
-        torch.set_num_threads(1)
-        make_table()
+        make_table(args.workers)
 
 
 if __name__ == "__main__":
