@@ -6,7 +6,7 @@ from statesdiff.check.ablation_epochs import copy_ratio, count_updates, power
 from statesdiff.check.ablation_timesteps import end_of_chain, paired_difference
 from statesdiff.check.classifier import class_posterior, classifier_loss, overconfidence
 from statesdiff.check.classifier_free_guidance import classifier_free, drop_labels, implied_gradient
-from statesdiff.check.classifier_guidance import class_gradient, guided_noise
+from statesdiff.check.classifier_guidance import broken_guidance, class_gradient, guided_noise, guided_variances
 from statesdiff.check.denoiser import denoising_loss, predict_x_0, t_bar
 from statesdiff.check.forward_process import add_noise, alpha_bar, half_time
 from statesdiff.check.sampling import ddim_step, ddpm_step
@@ -18,6 +18,7 @@ __all__ = [
     "add_noise",
     "alpha_bar",
     "betas_of",
+    "broken_guidance",
     "class_gradient",
     "class_posterior",
     "classifier_free",
@@ -32,6 +33,7 @@ __all__ = [
     "drop_labels",
     "end_of_chain",
     "guided_noise",
+    "guided_variances",
     "half_time",
     "implied_gradient",
     "log_snr",

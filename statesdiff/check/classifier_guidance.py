@@ -1,11 +1,14 @@
-"""Self-checks of chapter 6: the classifier's gradient, and the noise that it guides."""
+"""Self-checks of chapter 6: the classifier's gradient, the noise that it guides, Gaussians on paper, spoilt lines."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from statesdiff.check.lines import FindTheLine
+from statesdiff.check.paper import OnPaper
 from statesdiff.check.verdict import Verdict, attempt, compare, first_failing, judge, manners, rule_out
 from statesdiff.models import Classifier, init
 from statesdiff.rng import stream
@@ -137,3 +140,75 @@ def guided_noise(f: Callable[..., Tensor]) -> Verdict:
     }
     praise = "the score of p(y | x_t), turned into a noise and taken from eps_hat"
     return judge(f, (eps_hat, gradient, ab, scale), right, wrong, praise)
+
+
+guided_variances = OnPaper(
+    right=(0.4, 0.0625),
+    wrong={
+        "the two are in the wrong order: first the tilted density's, then the samples'": (0.0625, 0.4),
+        "these are standard deviations: their squares are the variances": (math.sqrt(0.4), 0.25),
+        "this is s = 1 + w with w = 3: here the scale itself is 3": (4 / 13, 1 / 64),
+        "these are one over the variances": (2.5, 16.0),
+        "the samples do not have the tilted density's variance: that is the point of the second question. "
+        "Solve its equation": (0.4, 0.4),
+        "the tilted density is a product, so one over its variance is a sum, (1 - s) / v + s / u; "
+        "the second number is right": (0.0625, 0.0625),
+        "v and u are swapped": (1 / (-2 / 1 + 3 / 4), 64.0),
+        "the second is the square root of what it should be: z shrinks by a factor, its variance by the square": (
+            0.4,
+            0.25,
+        ),
+        "p(y | x) is p(x | y) / p(x): the power of p(x) is 1 - s": (1 / (1 / 4 + 3), 4 * 1.0),
+    },
+    praise="the sampler makes the class far narrower than the density whose score it follows",
+)
+
+broken_guidance = FindTheLine(
+    source="""
+def gradient(classifier, x, t, y):
+    x = x.detach().requires_grad_()
+    log_p = classifier(x, torch.tensor(t)).log_softmax(dim=1)
+    return torch.autograd.grad(log_p[:, y].sum(), x)[0]
+
+def draw(model, classifier, alpha_bar, x, y, scale, times):
+    for t, to in zip(times, times[1:]):
+        noise = (1 - alpha_bar[t]).sqrt()
+        strength = scale * noise
+        eps_hat = model(x, torch.tensor(t)) - strength * gradient(classifier, x, t, y)
+        x_0_hat = (x - noise * eps_hat) / alpha_bar[t].sqrt()
+        x = alpha_bar[to].sqrt() * x_0_hat + (1 - alpha_bar[to]).sqrt() * eps_hat
+        x = x.detach()
+    return x
+""",
+    faults={
+        "A": (10, "eps_hat = model(x, torch.tensor(t)) + strength * gradient(classifier, x, t, y)"),
+        "B": (3, "log_p = classifier(x, torch.tensor(t)).softmax(dim=1)"),
+        "C": (4, "return torch.autograd.grad(log_p[:, y - 1].sum(), x)[0]"),
+        "D": (9, "strength = (1 + scale) * noise"),
+    },
+    innocent={
+        1: "it names what comes in, and all four do that alike",
+        2: "it makes a copy on which gradients can be taken: without it the program would stop with an error",
+        3: "with another output of the network the pull would fade where the class is improbable, "
+        "and points far from Oklahoma would be left to themselves",
+        4: "it picks the class and the batch's rows: with another class the samples would be that class, whole",
+        5: "nothing stands there",
+        6: "it names what comes in, and all four do that alike",
+        7: "with other pairs of times no state would be drawn sharply, Oklahoma or not",
+        8: "it is used for the origin as well: if it were wrong, nothing would be drawn sharply",
+        9: "it sets how strong the pull is, not where it leads: a strength that is wrong draws all the states, "
+        "or too little of the right one",
+        10: "here the pull is joined to the noise: were it not, there would be as many points in each state, "
+        "and with the wrong sign none in Oklahoma",
+        11: "if the origin were wrong, nothing would be drawn sharply, Oklahoma or not",
+        12: "it is Eq. 7: if it were wrong, nothing would be drawn sharply, Oklahoma or not",
+        13: "it forgets the graph, and changes no number",
+        14: "what is returned are the points, as many as came in",
+    },
+    praise={
+        "A": "the noise is taken away, so this pull leads from Oklahoma",
+        "B": "the gradient of p in place of that of log p fades where p is small",
+        "C": "a label that counts from 1 asks for the state before",
+        "D": "scale 1 is 2 here: this one counts like w",
+    },
+)

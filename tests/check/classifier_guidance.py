@@ -170,3 +170,17 @@ wrong("guided_noise", lambda e, g, a, s: s * (e - (1 - a).sqrt() * g), "not the 
 wrong("guided_noise", lambda e, g, a, s: e - (1 + s) * (1 - a).sqrt() * g, "1 + scale", "Bayes' rule")
 wrong("guided_noise", lambda e, g, a, s: -s * (1 - a).sqrt() * g, "the change alone")
 wrong("guided_noise", lambda e, g, a, s: s * (1 - a).sqrt() * g, "the change alone")
+
+
+# guided_variances: v = 4, u = 1, s = 3
+
+right("guided_variances", (0.4, 0.0625), (2 / 5, 1 / 16), [0.4, 0.0625])
+wrong("guided_variances", (1 / 16, 0.4), "wrong order")
+wrong("guided_variances", (0.4**0.5, 0.25), "standard deviations")
+wrong("guided_variances", (1 / (4 - 3 / 4), 4**-3), "s = 1 + w")
+wrong("guided_variances", (2.5, 16), "one over the variances")
+wrong("guided_variances", (0.4, 0.4), "second question")
+wrong("guided_variances", (1 / 16, 1 / 16), "the second number is right")
+wrong("guided_variances", (1 / (3 / 4 - 2), 64), "v and u are swapped")
+wrong("guided_variances", (0.4, 0.25), "by the square")
+wrong("guided_variances", (1 / (1 / 4 + 3), 4), "the power of p(x) is 1 - s")
