@@ -13,7 +13,7 @@ from statesdiff.ablations.homework import N_EMD, HomeworkDenoiser
 from statesdiff.ablations.toys import points
 from statesdiff.data import UNITS
 from statesdiff.guidance import ClassifierFreeGuidance
-from statesdiff.models import Denoiser, init
+from statesdiff.models import FREQUENCIES, Denoiser, init
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, ddpm, last
 from statesdiff.schedule import SCHEDULES as NAMED
@@ -35,10 +35,11 @@ FIRST_SET = 10_000  # the seed of the first training set that is drawn anew: no 
 SAMPLERS = ("beta", "beta_tilde", "ddim")
 NETWORKS = {
     "raw": Denoiser,  # x_t and t_bar, as in the book's plain recipe
-    "raw + skip": partial(
-        Denoiser, skip=True
-    ),  # the same with the skip connection: differs from fourier in the inputs alone
-    "fourier": Denoiser.fourier,
+    "raw + skip": partial(Denoiser, skip=True),  # differs from fourier in the inputs alone
+    "position": partial(Denoiser, x_frequencies=FREQUENCIES[0]),  # Fourier features of x_t
+    "position + skip": partial(Denoiser, x_frequencies=FREQUENCIES[0], skip=True),
+    "position, time": partial(Denoiser, x_frequencies=FREQUENCIES[0], t_frequencies=FREQUENCIES[1]),
+    "fourier": Denoiser.fourier,  # position, time + skip
     "sinusoidal": partial(HomeworkDenoiser, project=0),
     "homework": HomeworkDenoiser,  # a linear layer of 128 comes first
 }

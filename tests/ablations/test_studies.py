@@ -37,6 +37,7 @@ VARIED = {
     "depth": {"network", "hidden"},
     "best": {"data"},
     "activations": {"network", "activation"},
+    "sharper": {"network", "draw_t", "epochs"},
 }
 
 
@@ -135,3 +136,17 @@ def test_what_confirms_has_seeds_of_its_own():
     assert {c.hidden for c in STUDIES["smallest"].configs()} >= {
         h for h in wide if len(h) in (2, 3, 4) and h[0] in (32, 64)
     }
+    for config in STUDIES["memorisation"].configs():
+        by_size.setdefault(config.n_train, []).append(config.steps)
+    assert len(by_size) == 4 and len({tuple(steps) for steps in by_size.values()}) == 1
+
+
+def test_sharper_has_every_combination_once_and_gives_each_as_many_updates():
+    cells = Counter()
+    for config in STUDIES["sharper"].configs():
+        model = config.job(0).model
+        waves = bool(model.x_frequencies), bool(model.t_frequencies)
+        cells[(config.steps, config.draw_t, model.skip, *waves)] += 1
+    assert len(cells) == 2 * 2 * 2 * 3 and set(cells.values()) == {1}
+    assert {steps for steps, *_ in cells} == {800, 4000}
+    assert {cell[3:] for cell in cells} == {(False, False), (True, False), (True, True)}
