@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 from statesdiff.data import STATE_NAMES, outlines
@@ -89,6 +92,14 @@ def snapshots(
     return axes
 
 
+def state_legend(figure: Figure | None = None) -> Legend:
+    """The states' names beside dots in their colours, below the axes of a figure (left out: the current one)."""
+    figure = plt.gcf() if figure is None else figure
+    dots = [Line2D([], [], marker="o", linestyle="", color=c, label=name) for name, c in STATE_COLOURS.items()]
+    columns = 5 if figure.get_figwidth() > 5.5 else 3
+    return figure.legend(handles=dots, loc="outside lower center", ncols=columns, handletextpad=0.1, columnspacing=1.2)
+
+
 def outline(ax: Axes | None = None, *, colour: str = GREY, width: float = 1.0, limit: float = LIMIT) -> Axes:
     """The true curves, from which the data were drawn."""
     ax = _square(ax, "", limit) if ax is None else ax
@@ -114,11 +125,13 @@ def heatmap(
     return ax
 
 
-def arrows(x: Tensor, v: Tensor, ax: Axes | None = None, *, title: str = "", limit: float = LIMIT) -> Axes:
-    """The direction of a vector field v (N, 2) at points x (N, 2), the lengths compressed so that all are seen."""
+def arrows(
+    x: Tensor, v: Tensor, ax: Axes | None = None, *, title: str = "", limit: float = LIMIT, longest: float = 0.3
+) -> Axes:
+    """The direction of a vector field v (N, 2) at points x (N, 2), lengths compressed below `longest`, units of x."""
     ax = _square(ax, title, limit)
     length = v.norm(dim=1, keepdim=True)
-    v = 0.3 * v / (length + length.median()).clamp(min=1e-12)
+    v = longest * v / (length + length.median()).clamp(min=1e-12)
     ax.quiver(*x.T, *v.T, angles="xy", scale_units="xy", scale=1, width=0.005, color=INK, alpha=0.8)
     return ax
 

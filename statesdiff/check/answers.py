@@ -5,6 +5,7 @@ What each takes and returns stands with its check, in the module of `statesdiff.
 
 import numpy as np
 import torch
+from scipy.stats import norm
 from scipy.stats import t as student_t
 
 
@@ -47,6 +48,11 @@ def predict_x_0(x_t, eps_hat, alpha_bar_t):
     return (x_t - (1 - alpha_bar_t).sqrt() * eps_hat) / alpha_bar_t.sqrt()
 
 
+def gaussian_denoiser(v, alpha_bar_t):
+    variance = alpha_bar_t * v + 1 - alpha_bar_t  # of x_t
+    return (1 - alpha_bar_t) ** 0.5 / variance, alpha_bar_t * v / variance
+
+
 def ddpm_step(schedule, x_t, t, eps_hat, z):
     beta, alpha, alpha_bar = schedule.beta[t], schedule.alpha[t], schedule.alpha_bar[t]
     mean = (x_t - beta / (1 - alpha_bar).sqrt() * eps_hat) / alpha.sqrt()
@@ -61,6 +67,11 @@ def ddim_step(schedule, x_t, t, s, eps_hat):
 
 def class_posterior(log_densities, prior):
     return torch.log_softmax(log_densities + prior.log(), dim=1)
+
+
+def two_gaussians(m, v, alpha_bar_t):
+    centre, variance = alpha_bar_t**0.5 * m, alpha_bar_t * v + 1 - alpha_bar_t
+    return 2 * centre / variance, norm.cdf(centre / variance**0.5)
 
 
 def classifier_loss(classifier, schedule, x_0, y, t, eps):

@@ -1,6 +1,7 @@
 """Answers to the exercises of chapter 5, right and wrong."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import torch
@@ -136,3 +137,50 @@ wrong("overconfidence", lambda p, y: p.amax(1) - hits(p, y), "the mean is missin
 wrong("overconfidence", lambda p, y: (p.amax(1) - hits(p, y)).sum(), "sum over the points")
 wrong("overconfidence", lambda p, y: (p.amax(1).mean() - hits(p, y).mean()).abs(), "too modest", "no absolute value")
 wrong("overconfidence", lambda p, y: p.max(1), "expected numbers")
+
+
+# two_gaussians(m, v, alpha_bar_t)
+
+
+def normal(z):
+    return NormalDist().cdf(z)
+
+
+def of_two(
+    centre=lambda m, a: a**0.5 * m,
+    variance=lambda v, a: a * v + 1 - a,
+    k=lambda c, s2: 2 * c / s2,
+    accuracy=lambda c, s2: normal(c / s2**0.5),
+):
+    def answer(m, v, alpha_bar_t):
+        c, s2 = centre(m, alpha_bar_t), variance(v, alpha_bar_t)
+        return k(c, s2), accuracy(c, s2)
+
+    return answer
+
+
+def two_on_a_grid(m, v, alpha_bar_t):
+    """Bayes' rule point by point, and the integral as a sum."""
+    x = torch.linspace(-8, 8, 16_001, dtype=torch.float64)
+    first, second = (
+        torch.distributions.Normal(alpha_bar_t**0.5 * c, (alpha_bar_t * v + 1 - alpha_bar_t) ** 0.5) for c in (m, -m)
+    )
+    log_odds = first.log_prob(x) - second.log_prob(x)
+    accuracy = (first.log_prob(x).exp() * ((x > 0) + 0.5 * (x == 0))).sum() * (x[1] - x[0])
+    return [(log_odds[-1] - log_odds[0]) / (x[-1] - x[0]), accuracy]
+
+
+right("two_gaussians", of_two(), two_on_a_grid)
+wrong("two_gaussians", lambda m, v, a: of_two()(m, v, a)[::-1], "the order is k first")
+wrong("two_gaussians", of_two(k=lambda c, s2: -2 * c / s2), "sign of k")
+wrong("two_gaussians", of_two(k=lambda c, s2: c / s2), "factor 2 is missing")
+wrong("two_gaussians", of_two(k=lambda c, s2: 2 * c / s2**0.5), "not by its square root")
+wrong("two_gaussians", of_two(centre=lambda m, a: m), "shrinks them by sqrt(alpha_bar_t)")
+wrong("two_gaussians", of_two(centre=lambda m, a: a * m), "a square root is missing")
+wrong("two_gaussians", of_two(variance=lambda v, a: a * v), "the noise is missing")
+wrong("two_gaussians", of_two(variance=lambda v, a: v + 1 - a), "shrinks v too")
+wrong("two_gaussians", of_two(centre=lambda m, a: m, variance=lambda v, a: v), "for clean points")
+wrong("two_gaussians", of_two(accuracy=lambda c, s2: 1 - normal(c / s2**0.5)), "share of errors")
+wrong("two_gaussians", of_two(accuracy=lambda c, s2: normal(2 * c / s2**0.5)), "half-way between the centres")
+wrong("two_gaussians", of_two(accuracy=lambda c, s2: normal(c / s2)), "not by its variance")
+wrong("two_gaussians", of_two(accuracy=lambda c, s2: 1 / (1 + math.exp(-2 * c * c / s2))), "average over all points")

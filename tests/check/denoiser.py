@@ -73,3 +73,42 @@ wrong("predict_x_0", lambda x, e, a: x - (1 - a).sqrt() * e, "divide by sqrt(alp
 wrong("predict_x_0", lambda x, e, a: (x - (1 - a).sqrt() * e) * a.sqrt(), "you multiplied by sqrt(alpha_bar)")
 wrong("predict_x_0", lambda x, e, a: (x + (1 - a).sqrt() * e) / a.sqrt(), "the noise was added")
 wrong("predict_x_0", lambda x, e, a: (x - e) / a.sqrt(), "unscaled")
+
+
+# gaussian_denoiser(v, alpha_bar_t)
+
+
+def of_gaussian(k=lambda v, a, total: (1 - a) ** 0.5 / total, floor=lambda v, a, total: a * v / total, data=None):
+    """An answer with this k, this floor, and this share of the data in the variance of x_t."""
+
+    def answer(v, alpha_bar_t):
+        total = (alpha_bar_t * v if data is None else data(v, alpha_bar_t)) + 1 - alpha_bar_t
+        signal = total - 1 + alpha_bar_t
+        return k(v, alpha_bar_t, total), (floor(v, alpha_bar_t, total) if data is None else signal / total)
+
+    return answer
+
+
+def by_regression(v, alpha_bar_t):
+    """Least squares on a grid of Gaussian quantiles, without a formula."""
+    u = torch.special.ndtri((torch.arange(4000, dtype=torch.float64) + 0.5) / 4000)
+    u = u / u.square().mean().sqrt()
+    x_0, eps = v**0.5 * u[:, None], u[None]
+    x_t = alpha_bar_t**0.5 * x_0 + (1 - alpha_bar_t) ** 0.5 * eps
+    k = (x_t * eps).mean() / x_t.square().mean()
+    return torch.stack([k, (eps - k * x_t).square().mean()])
+
+
+right("gaussian_denoiser", of_gaussian(), by_regression)
+wrong("gaussian_denoiser", lambda v, a: of_gaussian()(v, a)[::-1], "the order is k first")
+wrong("gaussian_denoiser", of_gaussian(k=lambda v, a, total: -((1 - a) ** 0.5) / total), "sign of k")
+wrong("gaussian_denoiser", of_gaussian(k=lambda v, a, total: (1 - a) / total), "k: a square root is missing")
+wrong("gaussian_denoiser", of_gaussian(k=lambda v, a, total: a**0.5 * v / total), "ask for the noise")
+wrong("gaussian_denoiser", of_gaussian(k=lambda v, a, total: (1 - a) ** -0.5), "all data are at 0")
+wrong("gaussian_denoiser", lambda v, a: ((1 - a) ** -0.5, 0), "all data are at 0")
+wrong("gaussian_denoiser", of_gaussian(data=lambda v, a: a * v**2), "do not square it")
+wrong("gaussian_denoiser", of_gaussian(data=lambda v, a: v), "Eq. 2 shrinks x_0")
+wrong("gaussian_denoiser", of_gaussian(data=lambda v, a: a**0.5 * v), "the square of the factor")
+wrong("gaussian_denoiser", of_gaussian(floor=lambda v, a, total: (1 - a) / total), "the part that is known")
+wrong("gaussian_denoiser", of_gaussian(floor=lambda v, a, total: v * (1 - a) / total), "variance of x_0 given x_t")
+wrong("gaussian_denoiser", of_gaussian(floor=lambda v, a, total: (a * v / total) ** 0.5), "standard deviation")
