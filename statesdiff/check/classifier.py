@@ -126,28 +126,28 @@ def two_gaussians(f: Callable[[float, float, float], Any]) -> Verdict:
     centre, variance = ab**0.5 * m, ab * v + 1 - ab
     right = k, accuracy = _of_two(centre, variance)
     wrong = {
-        "the order is k first, then the accuracy": [accuracy, k],
-        "the sign of k is wrong: a point far to the right is of the first class": [-k, accuracy],
-        "k: a factor 2 is missing, the two squares differ by twice the mixed term": [k / 2, accuracy],
-        "k: divide by the variance of x_t, not by its square root": [2 * centre / variance**0.5, accuracy],
+        "the order is k first, then the accuracy": (accuracy, k),
+        "the sign of k is wrong: a point far to the right is of the first class": (-k, accuracy),
+        "k: a factor 2 is missing, the two squares differ by twice the mixed term": (k / 2, accuracy),
+        "k: divide by the variance of x_t, not by its square root": (2 * centre / variance**0.5, accuracy),
         "the centres: Eq. 2 shrinks them by sqrt(alpha_bar_t)": _of_two(m, variance),
         "the centres: this shrinks them by alpha_bar_t, a square root is missing": _of_two(ab * m, variance),
         "the variance of x_t: the noise is missing": _of_two(centre, ab * v),
         "the variance of x_t: Eq. 2 shrinks v too, by alpha_bar_t": _of_two(centre, v + 1 - ab),
         "this is for clean points: what is known at time t?": _of_two(m, v),
-        "the accuracy: this is the share of errors": [k, 1 - accuracy],
-        "the accuracy: the border is half-way between the centres, one centre's distance from it": [
+        "the accuracy: this is the share of errors": (k, 1 - accuracy),
+        "the accuracy: the border is half-way between the centres, one centre's distance from it": (
             k,
             _normal(2 * centre / variance**0.5),
-        ],
-        "the accuracy: divide by the deviation of x_t, not by its variance": [k, _normal(centre / variance)],
-        "the accuracy: this is p(first | x_t) at the centre; average over all points": [k, _sigmoid(k * centre)],
+        ),
+        "the accuracy: divide by the deviation of x_t, not by its variance": (k, _normal(centre / variance)),
+        "the accuracy: this is p(first | x_t) at the centre; average over all points": (k, _sigmoid(k * centre)),
     }
     return judge(f, (m, v, ab), right, wrong, "the noisier, the flatter the sigmoid and the nearer to a coin")
 
 
-def _of_two(centre: float, variance: float) -> list[float]:
-    return [2 * centre / variance, _normal(centre / variance**0.5)]
+def _of_two(centre: float, variance: float) -> tuple[float, float]:
+    return 2 * centre / variance, _normal(centre / variance**0.5)
 
 
 def _normal(z: float) -> float:

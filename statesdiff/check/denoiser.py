@@ -79,23 +79,23 @@ def gaussian_denoiser(f: Callable[[float, float], Any]) -> Verdict:
     right = _of_gaussian(ab * v, ab)
     k, floor = right
     wrong = {
-        "the order is k first, then the floor": [floor, k],
-        "the sign of k is wrong: a point to the right was pushed there by noise to the right": [-k, floor],
-        "k: a square root is missing, the covariance of eps and x_t is sqrt(1 - alpha_bar_t)": [k * 0.4**0.5, floor],
-        "k: this is E[x_0 | x_t] / x_t: ask for the noise": [ab**0.5 * v / (ab * v + 1 - ab), floor],
-        "k: this is 1 / sqrt(1 - alpha_bar_t), right only if all data are at 0": [[0.4**-0.5, 0.0], [0.4**-0.5, floor]],
+        "the order is k first, then the floor": (floor, k),
+        "the sign of k is wrong: a point to the right was pushed there by noise to the right": (-k, floor),
+        "k: a square root is missing, the covariance of eps and x_t is sqrt(1 - alpha_bar_t)": (k * 0.4**0.5, floor),
+        "k: this is E[x_0 | x_t] / x_t: ask for the noise": (ab**0.5 * v / (ab * v + 1 - ab), floor),
+        "k: this is 1 / sqrt(1 - alpha_bar_t), right only if all data are at 0": [(0.4**-0.5, 0.0), (0.4**-0.5, floor)],
         "the variance of x_t: v is a variance already, do not square it": _of_gaussian(ab * v * v, ab),
         "the variance of x_t: Eq. 2 shrinks x_0, and so its variance by alpha_bar_t": _of_gaussian(v, ab),
         "the variance of x_t: a variance is multiplied by the square of the factor": _of_gaussian(ab**0.5 * v, ab),
-        "the floor: this is the part that is known, 1 minus what is left": [k, 1 - floor],
-        "the floor: this is the variance of x_0 given x_t: ask for that of the noise": [k, floor * (1 - ab) / ab],
-        "the floor: this is a standard deviation: the loss is squared": [k, floor**0.5],
+        "the floor: this is the part that is known, 1 minus what is left": (k, 1 - floor),
+        "the floor: this is the variance of x_0 given x_t: ask for that of the noise": (k, floor * (1 - ab) / ab),
+        "the floor: this is a standard deviation: the loss is squared": (k, floor**0.5),
     }
     praise = "at t = T, where k is 1 and nothing is left, down to clean data, where the noise cannot be seen"
     return judge(f, (v, ab), right, wrong, praise)
 
 
-def _of_gaussian(signal: float, alpha_bar_t: float) -> list[float]:
+def _of_gaussian(signal: float, alpha_bar_t: float) -> tuple[float, float]:
     """k and the floor for data whose share of the variance of x_t is `signal`."""
     total = signal + 1 - alpha_bar_t
-    return [(1 - alpha_bar_t) ** 0.5 / total, signal / total]
+    return (1 - alpha_bar_t) ** 0.5 / total, signal / total
