@@ -4,10 +4,23 @@ from statesdiff.check.ablation_beta_schedules import betas_of, log_snr
 from statesdiff.check.ablation_depth import count_weights, width_for
 from statesdiff.check.ablation_epochs import copy_ratio, count_updates, power
 from statesdiff.check.ablation_timesteps import end_of_chain, paired_difference
-from statesdiff.check.classifier import class_posterior, classifier_loss, overconfidence, two_gaussians
+from statesdiff.check.classifier import (
+    broken_classifier,
+    class_posterior,
+    classifier_loss,
+    overconfidence,
+    two_gaussians,
+)
 from statesdiff.check.classifier_free_guidance import classifier_free, drop_labels, implied_gradient
 from statesdiff.check.classifier_guidance import broken_guidance, class_gradient, guided_noise, guided_variances
-from statesdiff.check.denoiser import denoising_loss, gaussian_denoiser, predict_x_0, t_bar
+from statesdiff.check.denoiser import (
+    broken_training,
+    denoising_loss,
+    gaussian_denoiser,
+    predict_x_0,
+    sharpest_map,
+    t_bar,
+)
 from statesdiff.check.forward_process import add_noise, alpha_bar, half_time
 from statesdiff.check.sampling import ddim_step, ddpm_step
 from statesdiff.check.states import coverage, mean_distance, standardise
@@ -18,7 +31,9 @@ __all__ = [
     "add_noise",
     "alpha_bar",
     "betas_of",
+    "broken_classifier",
     "broken_guidance",
+    "broken_training",
     "class_gradient",
     "class_posterior",
     "classifier_free",
@@ -43,6 +58,7 @@ __all__ = [
     "paired_difference",
     "power",
     "predict_x_0",
+    "sharpest_map",
     "standardise",
     "t_bar",
     "two_gaussians",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from statesdiff.check.lines import FindTheLine
 from statesdiff.check.verdict import Verdict, first_failing, judge, rule_out
 from statesdiff.rng import stream
 from statesdiff.schedule import NoiseSchedule, normalised_time
@@ -156,3 +157,52 @@ def _normal(z: float) -> float:
 
 def _sigmoid(z: float) -> float:
     return 1 / (1 + math.exp(-z))
+
+
+broken_classifier = FindTheLine(
+    """
+def train(classifier, schedule, x_0, y, generator):
+    optimiser = torch.optim.AdamW(classifier.parameters(), lr=3e-3)
+    for _ in range(300):
+        rows = torch.randint(len(x_0), (512,), generator=generator)
+        t = torch.randint(1, schedule.T + 1, (512,), generator=generator)
+        eps = torch.randn(512, 2, generator=generator)
+        x_t = schedule.q_sample(x_0[rows], t, eps)
+        logits = classifier(x_t, t)
+        loss = torch.nn.functional.cross_entropy(logits, y[rows])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        yield loss.item()
+""",
+    faults={
+        "A": (9, "loss = torch.nn.functional.cross_entropy(logits.softmax(1), y[rows])"),
+        "B": (7, "x_t = x_0[rows]"),
+        "C": (5, "t = torch.randint(schedule.T // 2, schedule.T + 1, (512,), generator=generator)"),
+    },
+    innocent={
+        1: "it names what comes in, and the right program has the same arguments",
+        2: "with this optimiser and this rate the right program learns",
+        3: "the right program is trained as long",
+        4: "all five states are drawn: each has its region in the map",
+        5: "early times are among those drawn: the map at t = 60 has borders in the right places",
+        6: "the noise is as Eq. 2 wants it; whether it is used is another question",
+        7: "the points are noised: the loss stays well above zero, as it must where much cannot be known",
+        8: "it is told the point and its time, and so it was at every update",
+        9: "it compares the logits with the labels of the same rows, and takes the softmax once",
+        10: "without it old gradients would pile up, and the loss would swing wide and slowly",
+        11: "without it nothing would be learnt at all, and the loss would stay at log 5",
+        12: "without it the weights would stay as they are, and so would the loss, at log 5",
+        13: "it only tells the loss, and changes nothing",
+        ("A", 7): "the points are noised: a classifier of clean ones could bring its loss down to that level and below",
+        (
+            "B",
+            9,
+        ): "it does what it should: a loss of next to nothing says that the labels could all be told from the points",
+    },
+    praise={
+        "A": "softmax twice: even a sure and right answer then costs 0.9 nats, and the network cannot become sure",
+        "B": "the points were never noised: the loss is next to nothing, and the beliefs have no soft borders",
+        "C": "only the later half of the times: their loss is high, and what is said of t = 60 was never corrected",
+    },
+)

@@ -6,9 +6,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from statesdiff.check.lines import FindTheLine
+from statesdiff.check.scores import AgainstTheRules, ScoreToBeat
 from statesdiff.check.verdict import Verdict, judge
+from statesdiff.data import outline_points, states
+from statesdiff.metrics import coverage, mean_distance
+from statesdiff.models import Denoiser, init
 from statesdiff.rng import stream
+from statesdiff.samplers import ddim, last
 from statesdiff.schedule import NoiseSchedule, normalised_time
+from statesdiff.training import train_denoiser
+
+UPDATES, WEIGHTS, COVERED = 800, 40_000, 0.9  # the rules of the sharpest map
 
 
 def t_bar(f: Callable[[Tensor, int], Tensor]) -> Verdict:
@@ -99,3 +108,92 @@ def _of_gaussian(signal: float, alpha_bar_t: float) -> tuple[float, float]:
     """k and the floor for data whose share of the variance of x_t is `signal`."""
     total = signal + 1 - alpha_bar_t
     return (1 - alpha_bar_t) ** 0.5 / total, signal / total
+
+
+broken_training = FindTheLine(
+    """
+def train(model, schedule, x_0, generator):
+    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for _ in range(400):
+        rows = torch.randint(len(x_0), (512,), generator=generator)
+        t = torch.randint(1, schedule.T + 1, (512,), generator=generator)
+        eps = torch.randn(512, 2, generator=generator)
+        x_t = schedule.q_sample(x_0[rows], t, eps)
+        loss = (model(x_t, t) - eps).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        yield loss.item()
+""",
+    faults={
+        "A": (6, "eps = torch.rand(512, 2, generator=generator)"),
+        "B": (7, "x_t = schedule.q_sample(x_0[rows], t, torch.randn(512, 2, generator=generator))"),
+        "C": (5, "t = torch.randint(1, schedule.T + 1, (1,), generator=generator).expand(512)"),
+        "D": (4, "rows = torch.arange(512)"),
+    },
+    innocent={
+        1: "it names what comes in, and the right program has the same arguments",
+        2: "with this optimiser and this rate the right program learns",
+        3: "the right program is trained as long",
+        4: "the rows are drawn from the whole data set, and all five states are in the map",
+        5: "each point has its own time: every batch has some of all, and its loss is like that of the next",
+        6: "a normal noise has variance 1: a network that knows nothing starts with loss 1, as here",
+        7: "the noise that is put in is the noise that is asked for, so that the loss can fall below 1, as here",
+        8: "the target is the noise: its mean square is where the loss starts",
+        9: "without it old gradients would pile up, and the loss would swing wide and slowly",
+        10: "without it nothing would be learnt at all, and the loss would stay where it starts",
+        11: "without it the weights would stay as they are, and so would the loss",
+        12: "it only tells the loss, and changes nothing",
+        ("B", 10): "the weights do move: the loss goes to 1 from above, and the network has learnt to answer 0",
+        ("B", 11): "the weights do move: the loss goes to 1 from above, and the network has learnt to answer 0",
+        ("B", 8): "the noise is a good target, if it is the one that is in x_t",
+        ("A", 8): "the target is whatever `eps` is: look at where that comes from",
+        ("C", 9): "with old gradients the loss would swing over many updates; here it jumps from one to the next",
+    },
+    praise={
+        "A": "rand is uniform between 0 and 1: easy to guess, and not the noise that the sampler starts from",
+        "B": "the noise in x_t is not the noise that is asked for: the best answer is 0, and the loss stays at 1",
+        "C": "one time for the whole batch: its loss is small if that time is late, and large if it is early",
+        "D": "always the first 512 points, and the data set begins with Michigan: the others were never seen",
+    },
+)
+
+
+def _sharpness(made: Any) -> float:
+    """Train with the reader's settings, twice, and return the mean distance of the samples to the outline."""
+    network, training = _settings(made)
+    schedule, found = NoiseSchedule.linear(), []
+    for seed in (100, 101):
+        model = init(Denoiser, **network, generator=stream("init", seed))
+        if (weights := sum(p.numel() for p in model.parameters())) > WEIGHTS:
+            raise AgainstTheRules(f"the network may have {WEIGHTS:,} weights, yours has {weights:,}")
+        for _ in train_denoiser(model, states().x, schedule, **training, generator=stream("train", seed)):
+            pass
+        x_T = torch.randn(2000, 2, generator=stream("sample", seed))
+        samples = last(ddim(model, schedule, x_T, steps=50))
+        if (share := coverage(samples, outline_points(4000))) < COVERED:
+            told = f"the samples cover {share:.0%} of the outline, {COVERED:.0%} are asked for"
+            raise AgainstTheRules(f"{told}: a sharp map of a part is no map")
+        found.append(mean_distance(samples, outline_points()))
+    return sum(found) / len(found)
+
+
+def _settings(made: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of the network and of its training, if they keep to the rules."""
+    if not isinstance(made, dict) or set(made) != {"network", "training"}:
+        raise AgainstTheRules('what is judged is {"network": {...}, "training": {...}}')
+    training = {"steps": UPDATES, "batch_size": 512} | made["training"]
+    if training["steps"] > UPDATES or training["batch_size"] > 512:
+        raise AgainstTheRules(f"allowed are {UPDATES} updates of 512 points; take fewer if you like")
+    if given := {"generator", "y", "model", "x_0"} & set(training):
+        raise AgainstTheRules(f"{', '.join(sorted(given))}: the check gives that, the same to everybody")
+    return made["network"], training
+
+
+sharpest_map = ScoreToBeat(
+    _sharpness,
+    "mean distance of 2,000 samples to the outline, two trainings",
+    target=0.025,
+    best=0.02,
+    tolerance=0.08,
+)

@@ -2,6 +2,7 @@
 
 import torch
 
+from statesdiff.training import low_noise_t
 from tests.check.answers import right, wrong
 
 # t_bar(t, T)
@@ -112,3 +113,19 @@ wrong("gaussian_denoiser", of_gaussian(data=lambda v, a: a**0.5 * v), "the squar
 wrong("gaussian_denoiser", of_gaussian(floor=lambda v, a, total: (1 - a) / total), "the part that is known")
 wrong("gaussian_denoiser", of_gaussian(floor=lambda v, a, total: v * (1 - a) / total), "variance of x_0 given x_t")
 wrong("gaussian_denoiser", of_gaussian(floor=lambda v, a, total: (a * v / total) ** 0.5), "standard deviation")
+
+
+# sharpest_map(settings)
+
+NETWORK = {"hidden": (128, 128, 128), "x_frequencies": (1.0, 2.0, 4.0, 8.0), "skip": True}
+TRAINING = {"lr": 8e-3, "draw_t": low_noise_t}
+
+right("sharpest_map", {"network": NETWORK, "training": TRAINING})
+wrong("sharpest_map", {"network": {"hidden": (64,)}, "training": {"lr": 1e-2}}, "(at most 0.025", "the book's own is")
+wrong("sharpest_map", {"network": {"hidden": (256,) * 4}, "training": {}}, "40,000 weights, yours has 198,914")
+wrong("sharpest_map", {"network": NETWORK, "training": {"steps": 801}}, "800 updates of 512 points")
+wrong("sharpest_map", {"network": NETWORK, "training": {"batch_size": 1024}}, "800 updates of 512 points")
+wrong("sharpest_map", {"network": NETWORK, "training": {"generator": None}}, "generator: the check gives that")
+wrong("sharpest_map", {"network": NETWORK}, 'what is judged is {"network"')
+wrong("sharpest_map", {"network": NETWORK, "training": {"steps": 1}}, "a sharp map of a part is no map")
+wrong("sharpest_map", {"network": {"width": 3}, "training": {}}, "raised TypeError")
