@@ -52,6 +52,10 @@ from statesdiff.training import denormals_flushed
 
 FOLDER = Path("_build") / "course_recipes"
 RESULTS = Path(__file__).parent / "results"
+MADE_BY = {
+    "course_recipes.csv": "python benchmarks/course_recipes.py table: all solutions, judged",
+    "course_recipes_curve.csv": "python benchmarks/course_recipes.py table: every epoch of every training so far",
+}
 N_CURVE = 2000  # samples drawn to judge a denoiser on its way
 
 
@@ -118,7 +122,7 @@ def curves(folder: Path, result: Path) -> pd.DataFrame:
     """Every epoch of every training in `folder`; a training that is not there keeps what is stored."""
     tables = {}
     if result.exists():
-        tables = {key: table for key, table in pd.read_csv(result).groupby(["recipe", "part"])}
+        tables = {key: table for key, table in pd.read_csv(result, comment="#").groupby(["recipe", "part"])}
     for recipe, parts in RECIPES.items():
         for part in parts:
             path = folder / recipe / f"{part}.pt"
@@ -161,7 +165,8 @@ def table(folder: Path, results: Path = RESULTS) -> str:
     curve = curves(folder, results / "course_recipes_curve.csv")
     rows = update(solutions(folder), results / "course_recipes.json")
     for name, frame in (("course_recipes_curve.csv", curve), ("course_recipes.csv", flat(rows))):
-        write_atomically(results / name, lambda temporary, frame=frame: frame.to_csv(temporary, index=False))
+        text = f"# {MADE_BY[name]}\n{frame.to_csv(index=False)}"
+        write_atomically(results / name, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))
     return markdown(rows)
 
 
