@@ -1,6 +1,6 @@
 """Five claims about guided and conditional sampling, from a homework report, each as an experiment with seeds.
 
-python benchmarks/guided_conditional.py            # the table statesdiff/results/guided-conditional.csv, about an hour
+python benchmarks/guided_conditional.py            # the table statesdiff/results/guided-conditional.csv, half an hour
 
 On the five toy sets of that report. Every seed trains its own networks, all of three layers of 128 on Fourier features,
 in batches of 512 at low-noise times, as the book's recipe does: a conditional denoiser, an unconditional one, and a
@@ -15,7 +15,7 @@ short conditional        a conditional denoiser with a tenth of the updates
 short classifier         the full unconditional denoiser and a classifier with a tenth of the updates
 real                     fresh points
 
-Each row is 400 samples of every class by 100 deterministic steps, judged against fresh points class by class, mean of
+Each row is 400 samples of every class by 50 deterministic steps, judged against fresh points class by class, mean of
 the classes: "accuracy", the share that 15 nearest training points give the right label; "EMD" to 400 fresh points;
 "coverage", the share of 400 other fresh points that have a sample within the radius in which 95% of fresh points have
 one among 400 others; "spread", the deviation about the mean of the class as a share of that of real points; "off",
@@ -45,9 +45,9 @@ from statesdiff.schedule import NoiseSchedule
 from statesdiff.training import denormals_flushed, low_noise_t, train_classifier, train_denoiser
 
 SCHEDULE = NoiseSchedule.linear()
-UPDATES, SHORT = 4000, 10  # a tenth of them
+UPDATES, SHORT = 3000, 10  # a tenth of them
 SCALES = (1.5, 2.0, 3.0, 5.0)
-N, STEPS = 400, 100  # samples of each class
+N, STEPS = 400, 50  # samples of each class
 
 
 def make(data: str, seed: int, updates: int = UPDATES) -> list[dict]:
@@ -140,7 +140,7 @@ def reach(data: str, k: int, sets: int = 10) -> float:
 
 def main() -> None:
     """Make the table."""
-    args = arguments(__doc__.splitlines()[0], "guided_conditional", seeds=10)
+    args = arguments(__doc__.splitlines()[0], "guided_conditional", seeds=8)
     keys = [(data, seed) for data in FIVE_SETS for seed in range(args.seeds)]
     frame = pd.DataFrame(run_all(make, keys, args.folder, args.workers))
     what = "guided and conditional sampling, class by class"
