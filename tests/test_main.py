@@ -501,6 +501,13 @@ def test_a_full_study_has_twenty_seeds(study):
     assert set(read("tiny.csv").seed) == set(range(20))
 
 
+def test_a_study_that_confirms_has_seeds_of_its_own(study, monkeypatch):
+    again = replace(studies.STUDIES["tiny"], first_seed=100)
+    monkeypatch.setitem(studies.STUDIES, "tiny", again)
+    assert main(["ablate", "tiny", "--seeds", "1"]) == 0
+    assert set(read("tiny.csv").seed) == {100}
+
+
 def written(folder):
     """The finished runs, each with the time at which it was written."""
     return {path: path.stat().st_mtime_ns for path in (folder / "ablations").glob("*.json")}

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from statesdiff import metrics
 from statesdiff.ablations.configs import Sampling
 from statesdiff.ablations.homework import N_EMD, kernel_nll, total_emd
-from statesdiff.ablations.memorising import GapTest
+from statesdiff.ablations.memorising import TIMES, GapTest
 from statesdiff.ablations.toys import Points
 from statesdiff.data import JITTER, STATE_NAMES, outline_points
 from statesdiff.exact import IdealDenoiser
@@ -92,7 +92,8 @@ def gaps(model: nn.Module, schedule: NoiseSchedule, known: Points, train: Tensor
         return {}
     truth = IdealDenoiser(outline_points(N_OUTLINE), schedule, jitter=JITTER)
     fresh = known.fresh(N_GAP, FIRST_GAP + seed).x
-    test = GapTest(train, fresh, truth, schedule, n=N_GAP, generator=stream("gap", seed))
+    times = [t for t in TIMES if t <= schedule.T]
+    test = GapTest(train, fresh, truth, schedule, times, n=N_GAP, generator=stream("gap", seed))
     found = {"gap": test(model), "copier": test(IdealDenoiser(train, schedule))}
     return {f"{name}, t = {t}": float(v) for name, at in found.items() for t, v in zip(test.times, at, strict=True)}
 

@@ -93,6 +93,14 @@ def test_the_measures_are_those_of_judging():
     assert frame.loc[1, list(floor)].to_dict() == pytest.approx(floor, rel=1e-9)
 
 
+def test_training_sets_drawn_anew_bring_the_gaps(quick, monkeypatch):
+    monkeypatch.setattr(judging, "N_GAP", 200)
+    own = replace(ONE, data="states", n_train=50, sets=3, epochs=8)
+    found = table([own, replace(own, sets=None)], seeds=2)
+    assert found["gap, t = 1"].notna().sum() == found["copier, t = 1"].notna().sum() == 2
+    assert found["gap, t = 1"].dropna().nunique() == 2
+
+
 def test_the_loss_is_the_mean_over_the_last_updates(quick, monkeypatch):
     monkeypatch.setattr(sweep, "LAST", 3)
     losses = [step[0] for step in train_ensemble([ONE.job(0)])]
