@@ -1,10 +1,11 @@
 """Write the data and the weights of the labs to book/lab/data: NAME.json says what NAME.bin holds.
 
-    python tools/make_lab_data.py [--distil]
+    python tools/make_lab_data.py [--distil] [--lengths]
 
 Points are 16-bit integers in units of `unit`, their labels bytes after them; weights are 16-bit floats in PyTorch's
 order. --distil also trains the labs' small classifier again, to say what the book's large one says; without it the
-committed one stays. It takes some minutes and prints how well the two agree.
+committed one stays. It takes some minutes and prints how well the two agree. --lengths trains the networks again that
+the lab of chapter 10 has kept on the way of two long trainings: half a minute.
 """
 
 import argparse
@@ -21,11 +22,12 @@ from statesdiff.files.atomic import write_atomically
 from statesdiff.models import FREQUENCIES, Classifier, Denoiser, init
 from statesdiff.rng import randn, stream
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.training import low_noise_t
+from statesdiff.training import constant, every_point_once, low_noise_t, train_denoiser
 
 TARGET = Path(__file__).resolve().parents[1] / "book" / "lab" / "data"
 NETWORKS = {"fourier": "denoiser_fourier", "conditional": "denoiser_conditional"}
 OUTLINE = 2_000
+LENGTHS = {"sets": [50, 5000], "updates": [100, 400, 1600, 6400, 25_600]}  # points, and when weights are kept
 TIMES = (1, 25, 50, 100, 150, 200, 300, 400)  # where the two classifiers are compared
 
 
@@ -114,10 +116,36 @@ def make_classifier(folder: Path) -> None:
     print(sum(p.numel() for p in small.parameters()), "weights;", json.dumps(table))
 
 
+def kept_on_the_way(n: int, updates: list[int]) -> tuple[dict, list[Tensor]]:
+    """The config of a small network, and its weights after so many updates at a constant rate on n points of STATES."""
+    x_0, schedule = states().x[:: len(states().x) // n], NoiseSchedule.linear()
+    model = init(Denoiser.fourier, hidden=(40, 40), generator=stream("init"))
+    how = {"batch_size": 64, "lr": 2e-3, "lr_schedule": constant, "draw_t": low_noise_t, "draw_rows": every_point_once}
+    kept = []
+    for step in train_denoiser(model, x_0, schedule, steps=updates[-1], **how, generator=stream("train")):
+        if step.step in updates:
+            kept.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
+    return model.config | {"kind": "denoiser"}, kept
+
+
+def make_lengths(folder: Path) -> None:
+    """Train on each set, and store what was kept, set by set."""
+    kept = []
+    for n in LENGTHS["sets"]:
+        config, weights = kept_on_the_way(n, LENGTHS["updates"])
+        kept += weights
+    about = {"kind": "trainings", "config": config, **LENGTHS}
+    write(folder, "epochs", about, torch.cat(kept).numpy().astype("<f2").tobytes())
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--distil", action="store_true", help="train the small classifier again")
+    parser.add_argument("--lengths", action="store_true", help="train the networks of chapter 10's lab again")
+    given = parser.parse_args()
     TARGET.mkdir(parents=True, exist_ok=True)
     make(TARGET)
-    if parser.parse_args().distil:
+    if given.distil:
         make_classifier(TARGET)
+    if given.lengths:
+        make_lengths(TARGET)
