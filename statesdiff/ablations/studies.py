@@ -177,7 +177,7 @@ def surface_schedules_large() -> list[Config]:
 
 def schedule_matrix() -> list[Config]:
     """Trained as one curve has it, sampled on the rungs of each; told t of its own curve, or told the noise."""
-    ways = tuple(Sampling("ddim", 50, 1.0, grid=f"cut {name}") for name in SHAPES)
+    ways = tuple(Sampling("ddim", steps, 1.0, grid=f"cut {name}") for steps, name in product((10, 50), SHAPES))
     told_t = [{"schedule": f"cut {name}"} for name in SHAPES]
     told_noise = [{"schedule": "cut even", "draw_t": f"as {name}"} for name in SHAPES if name != "even"]
     networks = ({}, LARGE)

@@ -109,7 +109,8 @@ def test_the_matrix_trains_every_curve_both_ways_and_samples_on_all():
     assert set(arms) == {(f"cut {name}", "uniform") for name in SHAPES} | {
         ("cut even", f"as {name}") for name in SHAPES if name != "even"
     }
-    assert {tuple(s.grid for s in c.samplings) for c in configs} == {tuple(f"cut {name}" for name in SHAPES)}
+    (ways,) = {tuple((s.steps, s.grid) for s in c.samplings) for c in configs}
+    assert set(ways) == {(steps, f"cut {name}") for steps in (10, 50) for name in SHAPES} and len(ways) == 10
 
 
 @pytest.mark.parametrize("name", ["linear", "scaled_linear", "sigmoid"])
