@@ -1,9 +1,9 @@
 """The exercises' self-checks: each knows the right answer and the usual wrong ones, and says which one it sees."""
 
-from statesdiff.check.ablation_beta_schedules import betas_of, log_snr
+from statesdiff.check.ablation_beta_schedules import betas_of, broken_cosine, cosine_share, log_snr, ten_rungs
 from statesdiff.check.ablation_depth import count_weights, width_for
 from statesdiff.check.ablation_epochs import copy_ratio, count_updates, power
-from statesdiff.check.ablation_timesteps import end_of_chain, paired_difference
+from statesdiff.check.ablation_timesteps import broken_ablation, end_of_chain, long_enough, paired_difference
 from statesdiff.check.classifier import (
     broken_classifier,
     class_posterior,
@@ -31,7 +31,9 @@ __all__ = [
     "add_noise",
     "alpha_bar",
     "betas_of",
+    "broken_ablation",
     "broken_classifier",
+    "broken_cosine",
     "broken_guidance",
     "broken_training",
     "class_gradient",
@@ -39,6 +41,7 @@ __all__ = [
     "classifier_free",
     "classifier_loss",
     "copy_ratio",
+    "cosine_share",
     "count_updates",
     "count_weights",
     "coverage",
@@ -53,6 +56,7 @@ __all__ = [
     "half_time",
     "implied_gradient",
     "log_snr",
+    "long_enough",
     "mean_distance",
     "overconfidence",
     "paired_difference",
@@ -61,6 +65,7 @@ __all__ = [
     "sharpest_map",
     "standardise",
     "t_bar",
+    "ten_rungs",
     "two_gaussians",
     "width_for",
 ]

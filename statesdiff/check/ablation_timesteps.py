@@ -1,4 +1,4 @@
-"""Self-checks of chapter 8: where the forward process ends, and differences with their intervals."""
+"""Self-checks of chapter 8: where the forward process ends, differences with their intervals, a broken ablation."""
 
 import math
 from collections.abc import Callable
@@ -7,8 +7,14 @@ import torch
 from scipy.stats import t as student_t
 from torch import Tensor
 
+from statesdiff.ablations.homework import total_emd
+from statesdiff.check.lines import FindTheLine
+from statesdiff.check.paper import OnPaper
 from statesdiff.check.verdict import Verdict, judge
+from statesdiff.exact import IdealDenoiser
 from statesdiff.rng import stream
+from statesdiff.samplers import ddim, last
+from statesdiff.schedule import NoiseSchedule
 
 
 def end_of_chain(f: Callable[[int, float, float], float]) -> Verdict:
@@ -69,3 +75,58 @@ def paired_difference(f: Callable[[Tensor, Tensor], tuple[float, float]]) -> Ver
     wrong = {k: [torch.tensor(x) for x in v] if isinstance(v, list) else torch.tensor(v) for k, v in wrong.items()}
     praise = "seed by seed, with an interval"
     return judge(f, (a, b), torch.tensor([mean, half]), wrong, praise)
+
+
+# the T at which, by Eq. 17, a thousandth of the variance is left
+LONG_ENOUGH = 2 * math.log(1000) / (1e-4 + 0.02)
+long_enough = OnPaper(
+    LONG_ENOUGH,
+    {
+        "the mean of the betas is half of their sum: this chain is half as long as it has to be": LONG_ENOUGH / 2,
+        "Eq. 17 has the exponential of base e: this is with the logarithm to base 10": LONG_ENOUGH / math.log(10),
+        "the share of the variance is a thousandth, not that of the length: no square": 2 * LONG_ENOUGH,
+    },
+    "half as long again as the book's chain",
+)
+
+broken_ablation = FindTheLine(
+    source="""
+def total_for(T, x, fresh):
+    schedule = NoiseSchedule.linear_matched(T)
+    denoiser = IdealDenoiser(x, schedule, jitter=0.05)
+    x_T = torch.randn(500, 2, generator=stream("start"))
+    path = ddim(denoiser, schedule, x_T, steps=T, eta=1.0, generator=stream("z"))
+    x_0 = last(path)
+    return total_emd(x_0, fresh, draws=20).mean()
+""",
+    faults={
+        "A": (2, "schedule = NoiseSchedule.linear(T)"),
+        "B": (5, 'path = ddim(denoiser, schedule, x_T, steps=min(T, 10), eta=1.0, generator=stream("z"))'),
+        "C": (7, "return total_emd(x_0, x, draws=20).mean()"),
+    },
+    innocent={
+        1: "it only says what goes in",
+        2: "with another schedule the chains would end in different places, and few levels suffer from that most",
+        3: "another denoiser, or other points, would spoil long chains and short ones alike",
+        4: "N(0, I) is the right start for every T of a matched chain; a wrong one would spoil them all",
+        5: "with fewer steps than levels the long chains would be no better than the short ones",
+        6: "the last of the way is x_0, whatever T is",
+        7: "other points to compare with would move the whole curve, its floor with it",
+        ("A", 7): "other points to compare with would move the long chains too",
+        ("B", 2): "with betas that do not grow as T falls it is the short chains that would suffer",
+        ("C", 5): "fewer steps never bring samples nearer than real points are",
+    },
+    praise={
+        "A": "the betas are kept, so few levels leave the data in place, and N(0, I) is the wrong start",
+        "B": "the sampler takes ten steps whatever T is, so that more levels cannot help it: the other knob",
+        "C": "the samples are compared with the points that the denoiser knows, and real points would do worse",
+    },
+    names={
+        "NoiseSchedule": NoiseSchedule,
+        "IdealDenoiser": IdealDenoiser,
+        "stream": stream,
+        "ddim": ddim,
+        "last": last,
+        "total_emd": total_emd,
+    },
+)

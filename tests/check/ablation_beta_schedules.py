@@ -1,8 +1,11 @@
 """Answers to the exercises of chapter 9, right and wrong."""
 
+import math
+
 import numpy as np
 import torch
 
+from statesdiff.ablations.curves import curve
 from tests.check.answers import right, wrong
 
 # log_snr(alpha_bar)
@@ -44,3 +47,29 @@ wrong("betas_of", lambda ab: (1 - ab[1:] / ab[:-1]).flip(0), "order")
 wrong("betas_of", lambda ab: 1 - (ab[1:] / ab[:-1]).sqrt(), "square root too many")
 wrong("betas_of", lambda ab: (1 - ab[1:] / ab[:-1])[:-1], "last beta is missing")
 wrong("betas_of", lambda ab: 0 * ab[1:], "not the right numbers")
+
+
+# cosine_share
+
+
+def between(low, high):
+    return 2 / math.pi * (math.atan(math.exp(-low / 2)) - math.atan(math.exp(-high / 2)))
+
+
+right("cosine_share", between(-1, 1), 0.306, 0.305)
+wrong("cosine_share", between(-2, 2), "factor of 2")
+wrong("cosine_share", between(0, 1), "one side")
+wrong("cosine_share", 1 / math.pi, "slope in the middle")
+wrong("cosine_share", 0.5, "not the right numbers")
+
+
+# ten_rungs
+
+OWN_RUNGS = [6.6, 4.0, 2.6, 1.7, 1.2, 0.8, 0.5, 0.1, -0.2, -0.6]
+right("ten_rungs", OWN_RUNGS, torch.tensor(OWN_RUNGS))
+wrong("ten_rungs", curve("cosine", 10).log_snr[1:], "at most 0.08")
+wrong("ten_rungs", curve("even", 10).log_snr[1:].tolist(), "at most 0.08")
+wrong("ten_rungs", [7, 5, 3, 1], "10 values")
+wrong("ten_rungs", list(range(10)), "must fall")
+wrong("ten_rungs", [math.inf, *range(9, 0, -1)], "between -20 and 20")
+wrong("ten_rungs", ["seven"] * 10, "raised")

@@ -74,3 +74,12 @@ for half_width, words in MISTAKES:
 wrong("paired_difference", mean_and(lambda a, b, d, n: student(n) * d.std() / n**0.5, sign=-1), "turned round")
 wrong("paired_difference", lambda a, b: tuple(stats.ttest_rel(b, a).confidence_interval(0.95)), "two ends")
 wrong("paired_difference", lambda a, b: (b - a).mean(), "shape")
+
+
+# long_enough
+
+right("long_enough", 2 * math.log(1000) / 0.0201, 687, 688)
+wrong("long_enough", math.log(1000) / 0.0201, "half of their sum")
+wrong("long_enough", 2 * 3 / 0.0201, "base 10")
+wrong("long_enough", 2 * math.log(1000**2) / 0.0201, "no square")
+wrong("long_enough", 500, "not the right numbers")
