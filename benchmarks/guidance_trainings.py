@@ -3,8 +3,8 @@
 python benchmarks/guidance_trainings.py --folder trainings --workers 16   # eight seeds, about eight core-minutes each
 
 Two tables come of it. statesdiff/results/guidance-trainings.csv: both kinds of guidance at scales up to eight,
-guidance in an interval of t, and guidance away from a worse copy of the network, for a network that is trained to its
-end and for one that is stopped early; 1,000 samples a state, through the 37 steps of chapters 6 and 7. Each row is the
+guidance in an interval of t, and guidance away from a worse copy of the network, for the book's network and for a small
+one without Fourier inputs; 1,000 samples a state, through the 37 steps of chapters 6 and 7. Each row is the
 mean over the five states, or Oklahoma alone. statesdiff/results/guidance-walks.csv: Oklahoma at scale 4 with Langevin
 corrections, 2,000 samples at six times, for the network and for the exact score, against the tilted density. Each seed
 has two files of its own in the folder, so a run that was stopped goes on; the tables are written from those there are.
@@ -27,15 +27,18 @@ from statesdiff.exact import IdealDenoiser
 from statesdiff.files.atomic import write_atomically
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
 from statesdiff.metrics import class_accuracy, coverage, emd, mean_distance
+from statesdiff.models import Denoiser, init
 from statesdiff.recipes import train_recipe
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import NoisePredictor, ddim, last
 from statesdiff.schedule import NoiseSchedule
+from statesdiff.training import low_noise_t, train_denoiser
 
 SCHEDULE = NoiseSchedule.linear(T=500)
 TIMES = [*range(500, 200, -30), *range(200, 20, -10), *range(20, -1, -2)]  # as in chapters 6 and 7
 DONE, CLASSIFIER = 12_000, 10_000  # updates, as tools/make_weights.py has them
-EARLY, WORSE = 1000, 300  # of the network that is stopped early, and of its worse copy
+EARLY = 1000  # of the book's network where it is the worse copy
+SMALL, WORSE, HIDDEN = 3000, 500, (32, 32, 32)  # of a small one, and of its own worse copy
 OKLAHOMA, SIDE, LIMIT = 3, 26, 2.6  # the window is cut into 26 x 26 squares
 SCALES = (0.5, 1.0, 2.0, 4.0, 8.0)
 WINDOWS = ((300, 500), (200, 300), (100, 200), (40, 100), (0, 40), (0, 100))  # guided at low < t <= high, else scale 1
@@ -53,6 +56,16 @@ def trained(name: str, steps: int, seed: int) -> nn.Module:
     return model.eval().requires_grad_(False)
 
 
+def small(steps: int, seed: int) -> nn.Module:
+    """A small network that is given x_t, t_bar and the label, and no sines of them."""
+    data = states(seed=1000 + seed)
+    model = init(Denoiser, hidden=HIDDEN, n_classes=5, generator=stream("init", seed))
+    options = {"lr": 3e-3, "draw_t": low_noise_t, "generator": stream("train", seed)}
+    for _ in train_denoiser(model, data.x, SCHEDULE, data.y, steps=steps, **options):
+        pass
+    return model.eval().requires_grad_(False)
+
+
 def switched(strong: NoisePredictor, weak: NoisePredictor, low: int, high: int, x_t: Tensor, t: Tensor) -> Tensor:
     """`strong` at low < t <= high, `weak` elsewhere."""
     return (strong if low < int(t) <= high else weak)(x_t, t)
@@ -66,21 +79,27 @@ def beyond(start: NoisePredictor, towards: NoisePredictor, scale: float, x_t: Te
 
 def ways(seed: int, y: Tensor) -> Iterator[tuple[dict, NoisePredictor]]:
     """The settings of every row, and the predictor that goes with it."""
-    done, early, worse = (trained("conditional", steps, seed) for steps in (DONE, EARLY, WORSE))
-    for name, model, other in (("done", done, early), ("early", early, worse)):
-        asked = partial(model, y=y)
-        for scale in SCALES:
-            yield row(name, "classifier-free", scale), ClassifierFreeGuidance(model, y, scale)
-        for low, high in WINDOWS:
-            strong = ClassifierFreeGuidance(model, y, 4.0)
-            yield row(name, "classifier-free", 4.0, low, high), partial(switched, strong, asked, low, high)
-        for scale in (1.5, 2.0, 3.0):
-            yield row(name, "autoguidance", scale), partial(beyond, partial(other, y=y), asked, scale)
+    yield from without_classifier("book", trained("conditional", DONE, seed), trained("conditional", EARLY, seed), y)
+    yield from without_classifier("small", small(SMALL, seed), small(WORSE, seed), y)
     denoiser, classifier = trained("fourier", DONE, seed), trained("classifier", CLASSIFIER, seed)
     for scale in SCALES:
-        yield row("done", "classifier", scale), ClassifierGuidance(denoiser, classifier, SCHEDULE, y, scale)
+        yield row("book", "classifier", scale), ClassifierGuidance(denoiser, classifier, SCHEDULE, y, scale)
     asked, strong = (ClassifierGuidance(denoiser, classifier, SCHEDULE, y, scale) for scale in (1.0, 4.0))
-    yield row("done", "classifier", 4.0, 0, 100), partial(switched, strong, asked, 0, 100)
+    yield row("book", "classifier", 4.0, 0, 100), partial(switched, strong, asked, 0, 100)
+
+
+def without_classifier(name: str, model: nn.Module, worse: nn.Module, y: Tensor) -> Iterator[tuple]:
+    """Guided away from no label, and away from a worse copy, at all times or in an interval of them."""
+    asked, copy = partial(model, y=y), partial(worse, y=y)
+    for scale in SCALES:
+        yield row(name, "classifier-free", scale), ClassifierFreeGuidance(model, y, scale)
+    for low, high in WINDOWS:
+        strong = ClassifierFreeGuidance(model, y, 4.0)
+        yield row(name, "classifier-free", 4.0, low, high), partial(switched, strong, asked, low, high)
+    for scale in (1.5, 2.0, 3.0):
+        strong = partial(beyond, copy, asked, scale)
+        yield row(name, "worse copy", scale), strong
+        yield row(name, "worse copy", scale, 0, 40), partial(switched, strong, asked, 0, 40)
 
 
 def row(network: str, method: str, scale: float, low: int = 0, high: int = 500) -> dict:
