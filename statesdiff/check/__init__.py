@@ -11,7 +11,14 @@ from statesdiff.check.classifier import (
     overconfidence,
     two_gaussians,
 )
-from statesdiff.check.classifier_free_guidance import classifier_free, drop_labels, implied_gradient
+from statesdiff.check.classifier_free_guidance import (
+    broken_walk,
+    classifier_free,
+    drop_labels,
+    implied_gradient,
+    on_each_other,
+    ten_scales,
+)
 from statesdiff.check.classifier_guidance import broken_guidance, class_gradient, guided_noise, guided_variances
 from statesdiff.check.denoiser import (
     broken_training,
@@ -36,6 +43,7 @@ __all__ = [
     "broken_cosine",
     "broken_guidance",
     "broken_training",
+    "broken_walk",
     "class_gradient",
     "class_posterior",
     "classifier_free",
@@ -58,6 +66,7 @@ __all__ = [
     "log_snr",
     "long_enough",
     "mean_distance",
+    "on_each_other",
     "overconfidence",
     "paired_difference",
     "power",
@@ -66,6 +75,7 @@ __all__ = [
     "standardise",
     "t_bar",
     "ten_rungs",
+    "ten_scales",
     "two_gaussians",
     "width_for",
 ]

@@ -1,4 +1,4 @@
-"""Self-checks of chapter 7: labels that are dropped, and guidance without a classifier."""
+"""Self-checks of chapter 7: labels that are dropped, guidance without a classifier, its scale, spoilt lines."""
 
 import math
 from collections.abc import Callable
@@ -6,8 +6,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from statesdiff.check.lines import FindTheLine
+from statesdiff.check.paper import OnPaper
+from statesdiff.check.scores import AgainstTheRules, ScoreToBeat
 from statesdiff.check.verdict import Verdict, attempt, first_failing, judge, numbers, rule_out, wrong_shape
+from statesdiff.checkpoints import book_denoiser
+from statesdiff.data import states
+from statesdiff.metrics import emd
 from statesdiff.rng import stream
+from statesdiff.samplers import ddim, last
+from statesdiff.schedule import NoiseSchedule
 
 
 def drop_labels(f: Callable[..., Tensor]) -> Verdict:
@@ -99,3 +107,91 @@ def implied_gradient(f: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Verdict:
     }
     praise = "Bayes' rule, differentiated: the difference of two scores"
     return judge(f, (c, u, ab), (u - c) / noise, wrong, praise)
+
+
+on_each_other = OnPaper(
+    right=(1.5, 0.9),
+    wrong={
+        "the two are in the wrong order: first errors of one direction, then those at right angles": (0.9, 1.5),
+        "this goes from the better network to the worse: start at the worse one, scale 1 is the better": (-0.5, 0.1),
+        "these count like w, from the better network on: scale = 1 + w": (0.5, -0.1),
+        "the first goes the wrong way: k + s (1 - k) has to vanish": (0.75, 0.9),
+        "the lengths at right angles add as squares: k^2 / (1 + k^2)": (1.5, 0.75),
+        "errors at right angles never cancel, so that 1.5 makes them longer: ask where s^2 a^2 + (1 - s)^2 k^2 a^2 "
+        "is least": (1.5, 1.5),
+    },
+    praise="what they share is cancelled beyond 1; what they do not share is averaged out below it",
+)
+
+broken_walk = FindTheLine(
+    source="""
+def guided(model, x, t, y, scale):
+    eps_uncond = model(x, torch.tensor(t))
+    eps_cond = model(x, torch.tensor(t), y)
+    return eps_uncond + scale * (eps_cond - eps_uncond)
+
+def draw(model, schedule, x, y, scale, times, walks, rng):
+    for t, to in zip(times, times[1:]):
+        eps_hat = guided(model, x, t, y, scale)
+        x = schedule.q_sample(schedule.predict_x_0(x, t, eps_hat), to, eps_hat)
+        for _ in range(walks if to > 0 else 0):
+            h = 0.2 * float(1 - schedule.alpha_bar[to])
+            score = schedule.score(guided(model, x, to, y, scale), to)
+            z = torch.randn(x.shape, generator=rng)
+            x = x + h * score + (2 * h) ** 0.5 * z
+    return x
+""",
+    faults={
+        "A": (2, "eps_uncond = model(x, torch.tensor(t), 0)"),
+        "B": (13, "z = torch.rand(x.shape, generator=rng)"),
+        "C": (4, "return eps_cond + scale * (eps_uncond - eps_cond)"),
+    },
+    innocent={
+        1: "it names what comes in, and all three do that alike",
+        2: "the noise without a label stands for all states alike: were another in its place, the points would flee "
+        "from that one alone",
+        3: "with another label they would be drawn to another state, and would form it",
+        4: "it says from where to where guidance leads, and how far: the wrong way would lead to the other states",
+        5: "nothing stands there",
+        6: "it names what comes in, and all three do that alike",
+        7: "with other pairs of times no outline would be sharp",
+        8: "it asks for the noise of the point at its own time, as the samplers of the other chapters do",
+        9: "it is Eq. 7: were it wrong, no outline would be sharp, with or without walks",
+        10: "it counts the walks: with more or fewer of them the points would still be about Oklahoma",
+        11: "a size that is wrong makes the walk blur, or too slow to matter; it moves the points to no one place",
+        12: "it asks for the score at the time that the points have reached",
+        13: "fresh noise that is wrong moves all points alike, whatever the label is",
+        14: "it is Eq. 16: with another factor lines would be thinner or thicker, on the same outline",
+        15: "what is returned are the points, as many as came in",
+    },
+    praise={
+        "A": "0 is Michigan, not 'no label': guidance leads from Michigan, the far way, and past Oklahoma",
+        "B": "torch.rand is between 0 and 1, so that each walk pushes to the upper right",
+        "C": "at scale 2 this is minus the label: from Oklahoma towards all the others",
+    },
+)
+
+
+def _ten_scales(scale_at: Callable[[int], float]) -> float:
+    model, schedule, n = book_denoiser("conditional")[0], NoiseSchedule.linear(T=500), 400
+    y, fresh = torch.arange(5).repeat_interleave(n), states(n, seed=5)
+
+    def guided(x: Tensor, t: Tensor) -> Tensor:
+        scale = float(scale_at(int(t)))
+        if not -10 <= scale <= 10:
+            raise AgainstTheRules(f"scales from -10 to 10 are allowed; at t = {int(t)} yours is {scale:g}")
+        eps_uncond = model(x, t)
+        return eps_uncond + scale * (model(x, t, y) - eps_uncond)
+
+    x_T = torch.randn(len(y), 2, generator=stream("contest"))
+    x_0 = last(ddim(guided, schedule, x_T, steps=10))
+    return sum(emd(x_0[y == k], fresh.of_class(k)) for k in range(5)) / 5
+
+
+ten_scales = ScoreToBeat(
+    measure=_ten_scales,
+    what="EMD from fresh points, 10 steps, mean of the five states",
+    target=0.125,
+    best=0.115,
+    tolerance=0.03,
+)

@@ -137,3 +137,28 @@ wrong("implied_gradient", lambda c, u, a: (u - c) / a.sqrt(), "this is sqrt(alph
 wrong("implied_gradient", lambda c, u, a: u - c, "difference of noises")
 wrong("implied_gradient", lambda c, u, a: -c / (1 - a).sqrt(), "one score alone")
 wrong("implied_gradient", lambda c, u, a: -u / (1 - a).sqrt(), "one score alone")
+
+
+# on_each_other: k = 3
+
+right("on_each_other", (1.5, 0.9), (3 / 2, 9 / 10))
+wrong("on_each_other", (0.9, 1.5), "wrong order")
+wrong("on_each_other", (-0.5, 0.1), "start at the worse one")
+wrong("on_each_other", (0.5, -0.1), "count like w")
+wrong("on_each_other", (0.75, 0.9), "has to vanish")
+wrong("on_each_other", (1.5, 0.75), "add as squares")
+wrong("on_each_other", (1.5, 1.5), "never cancel")
+
+
+# ten_scales(scale_at)
+
+
+def early_and_late(t):
+    return {500: 1.7, 450: 1.7, 400: 1.7, 350: 1.7, 300: 1.3, 250: 0.7, 200: 0.6, 150: 0.3}.get(t, 1.0)
+
+
+right("ten_scales", early_and_late)
+wrong("ten_scales", lambda t: 1.0, "EMD from fresh points")
+wrong("ten_scales", lambda t: 2, "at most 0.125")
+wrong("ten_scales", lambda t: 100.0, "from -10 to 10", "t = 500")
+wrong("ten_scales", lambda t: "1.7 at first", "raised ValueError")
