@@ -154,11 +154,11 @@ wrong("on_each_other", (1.5, 1.5), "never cancel")
 
 
 def early_and_late(t):
-    return {500: 1.7, 450: 1.7, 400: 1.7, 350: 1.7, 300: 1.3, 250: 0.7, 200: 0.6, 150: 0.3}.get(t, 1.0)
+    return dict(zip(range(500, 0, -50), (1.9, 2.1, 2.1, 2.0, 1.3, 0.7, 0.4, 0.3, 0.8, 0.9), strict=True))[t]
 
 
 right("ten_scales", early_and_late)
 wrong("ten_scales", lambda t: 1.0, "EMD from fresh points")
-wrong("ten_scales", lambda t: 2, "at most 0.125")
+wrong("ten_scales", lambda t: 2, "at most 0.12,")
 wrong("ten_scales", lambda t: 100.0, "from -10 to 10", "t = 500")
 wrong("ten_scales", lambda t: "1.7 at first", "raised ValueError")
