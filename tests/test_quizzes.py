@@ -20,7 +20,7 @@ from tests import test_book
 
 ROOT = test_book.ROOT
 KEY = "statesdiff.progress"
-CHAPTERS = sorted((ROOT / "notebooks").glob("0[1-7]_*.ipynb"))
+CHAPTERS = sorted((ROOT / "notebooks").glob("[01][0-9]_*.ipynb"))
 MISCONCEPTIONS = json.loads((ROOT / "book" / "misconceptions.json").read_text(encoding="utf-8"))
 browser = test_book.browser
 

@@ -75,6 +75,23 @@ def pivot(
     return cells.rename_axis(index=None, columns=f"{value}, by {columns}")
 
 
+def with_published(shown: pd.DataFrame, name: str, measure: str) -> pd.DataFrame:
+    """Above each row of a `pivot` the figures of the published table `name`: single runs, for the settings it has.
+
+    Raises ValueError if nothing is published by that name and measure.
+    """
+    printed = table("published").query("table == @name and measure == @measure")
+    if printed.empty:
+        raise ValueError(f"nothing is published as {name!r} in {measure!r}")
+    values = printed.set_index(["data", "setting"]).value.to_dict()
+    rows = {}
+    for data, row in shown.iterrows():
+        rows[data, "published"] = [values.get((data, str(setting)), "") for setting in shown]
+        rows[data, "repeated"] = [value if isinstance(value, str) else "" for value in row]  # none for one of them
+    index = pd.MultiIndex.from_tuples(rows)
+    return pd.DataFrame(list(rows.values()), index=index, columns=shown.columns, dtype=object)
+
+
 def compare(
     frame: pd.DataFrame, columns: str, value: str, reference: object, index: str = "data", margin: float | None = None
 ) -> pd.DataFrame:

@@ -22,11 +22,12 @@ from tests.lab.conftest import LAB, open_page
 from tests.lab.playing import PATIENCE, PLACE
 
 NAMES = sorted(path.stem for path in LAB.glob("labs/*.js"))
-CHAPTERS = sorted(test_book.ROOT.glob("notebooks/0[1-7]_*.ipynb"))
+CHAPTERS = sorted(test_book.ROOT.glob("notebooks/[01][0-9]_*.ipynb"))
 TABLET = {"width": 768, "height": 1024}
 # The slider that is turned first; the other labs have a button for that.
 SLIDERS = {"bandwidth": "h", "forward": "t", "metrics": "strength", "point": "time", "posterior": "t"}
 SLIDERS |= {"sampling": "evaluations", "guidance": "scale", "guidance-free": "scale"}
+SLIDERS |= {"timesteps": "T", "schedule": "steps"}
 FITS = "(lab) => lab.scrollWidth <= lab.clientWidth && lab.getBoundingClientRect().right <= innerWidth"
 # Controls and pictures without an accessible name, and numbers that are read out while they change.
 UNNAMED = """(lab) => [...lab.querySelectorAll("a, button, input, select, summary, canvas, output")].filter((e) =>

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from statesdiff.ablations.curves import curve
 from statesdiff.rng import stream
 from statesdiff.schedule import SCHEDULES, NoiseSchedule, normalised_time
 from tests.lab.conftest import Engine, close
@@ -76,3 +77,49 @@ def test_a_permutation_has_every_number_once(plain_engine: Engine) -> None:
 def test_bad_input(plain_engine: Engine, script: str) -> None:
     caught = plain_engine(f"() => {{ try {{ ({script})(); }} catch (e) {{ return [e.name, e.message]; }} }}")
     assert caught is not None and caught[0] == "RangeError" and "got" in caught[1] or "and" in caught[1]
+
+
+def test_a_schedule_is_found_from_its_log_snr(plain_engine: Engine) -> None:
+    curve = torch.linspace(8, -9, 12, dtype=torch.float64)
+    found = plain_engine("(curve) => statesdiff.NoiseSchedule.from_log_snr(curve).beta", curve)
+    close(found, NoiseSchedule.from_log_snr(curve).beta, atol=1e-12)
+    message = plain_engine(
+        "() => { try { statesdiff.NoiseSchedule.from_log_snr([1, 2]); } catch (e) { return e.message; } }"
+    )
+    assert "must fall" in message
+
+
+# Curves drawn by knots
+
+KNOTS = 7
+
+
+def through(knots: list[float], steps: int) -> torch.Tensor:
+    """The values at `steps` even places on the curve that is straight between the knots."""
+    at = torch.linspace(0, len(knots) - 1, steps, dtype=torch.float64)
+    k = at.long().clamp(max=len(knots) - 2)
+    values = torch.tensor(knots, dtype=torch.float64)
+    return values[k] + (at - k) * (values[k + 1] - values[k])
+
+
+@pytest.mark.parametrize("shape", ["even", "cosine", "linear"])
+def test_the_offered_curves_are_the_packages(plain_engine: Engine, shape: str) -> None:
+    """The labs' closed forms, the package's cut ramps: of the linear one the labs' is that of 500 times."""
+    found = plain_engine("(shape) => statesdiff.knotsOn(statesdiff.OFFERED[shape])", shape)
+    close(found, curve(shape, KNOTS).log_snr[1:], atol=0.05)
+
+
+def test_a_curve_through_knots(plain_engine: Engine) -> None:
+    knots = [6.0, 4.5, 3.0, 0.5, 0.0, -2.0, -6.0]
+    found = plain_engine("(knots) => statesdiff.scheduleOfKnots(knots, 20).log_snr.slice(1)", knots)
+    close(found, through(knots, 20), atol=1e-9)
+
+
+def test_a_knot_pushes_its_neighbours_so_that_the_curve_falls(plain_engine: Engine) -> None:
+    knots = [7.0, 5, 3, 1, -1, -3, -5]
+    for k, value in ((3, 8.0), (3, -9.0), (0, -20.0), (6, 20.0)):
+        found = plain_engine("(knots, k, value) => statesdiff.moved(knots, k, value)", knots, k, value)
+        assert (found.diff() < 0).all() and found.max() <= 9 and found.min() >= -7
+    close(
+        plain_engine("(knots) => statesdiff.moved(knots, 3, 2)", knots), torch.tensor([7.0, 5, 3, 2, -1, -3, -5]), 1e-9
+    )

@@ -9,7 +9,7 @@ from statesdiff import results
 from statesdiff.ablations.configs import Config, Sampling
 from statesdiff.ablations.studies import STUDIES
 from statesdiff.data import STATE_NAMES
-from statesdiff.results import compare, floor, pivot, table, trained, write
+from statesdiff.results import compare, floor, pivot, table, trained, with_published, write
 
 
 def test_a_table_says_what_made_it() -> None:
@@ -151,6 +151,18 @@ def test_pivot_by_another_index_and_without_floors() -> None:
     shown = pivot(trained(sweep_table()), "data", "EMD", index="T")
     assert list(shown.columns) == ["moons", "blobs"] and [int(T) for T in shown.index] == [500, 10]
     assert shown.loc[10, "blobs"] == "10.5 ± 6.4"
+
+
+def test_published_figures_stand_above_the_repeated_ones() -> None:
+    shown = with_published(pivot(table("timesteps"), "T", "EMD (total)"), "timesteps", "EMD (total)")
+    assert shown.loc[("blobs", "published"), 10] == 88.78 and shown.loc[("blobs", "published"), "floor"] == ""
+    assert list(shown.index[:2]) == [("moons", "published"), ("moons", "repeated")]
+    assert "±" in shown.loc[("helix", "repeated"), "floor"] and "±" in shown.loc[("helix", "repeated"), 500]
+
+
+def test_a_table_that_nobody_published_is_refused() -> None:
+    with pytest.raises(ValueError, match="nothing is published as 'timesteps' in 'coverage'"):
+        with_published(pivot(table("timesteps"), "T", "EMD"), "timesteps", "coverage")
 
 
 def test_pivot_shows_a_diverged_network_as_no_number() -> None:
