@@ -13,14 +13,14 @@ import { low_noise_t } from "./training.js";
 
 const LENGTH_T = 500, LENGTH_SAMPLES = 1000, LENGTH_JUDGED = 1024, UNSEEN_SETS = 10;
 
-/** Every so-manieth of the points x (N, 2), `count` of them: those that a network was trained on. */
+/** `count` of the points x (N, 2), evenly spaced among them: those that a network was trained on. */
 export function ownPoints(x, count) {
   const step = x.length / 2 / count;
   return Float32Array.from({ length: 2 * count }, (_, i) => x[2 * step * (i >> 1) + (i & 1)]);
 }
 
 /** Rows of x (N, 2) in turn, `count` of them, noised to times drawn as in training. */
-function noisedAlike(x, count, schedule, random) {
+export function noisedAlike(x, count, schedule, random) {
   const x_0 = Float32Array.from({ length: 2 * count }, (_, i) => x[i % x.length]);
   const t = Int32Array.from({ length: count }, () => low_noise_t(schedule.T, random)), eps = random.randn(2 * count);
   return { x_t: schedule.q_sample(x_0, t, eps), t, eps };
@@ -32,7 +32,7 @@ function meanSquare(a, b) {
 }
 
 /** Loss of a predictor less that of the exact one, on the same noisy points. */
-function lossOver(predictor, truth, { x_t, t, eps }) {
+export function lossOver(predictor, truth, { x_t, t, eps }) {
   return meanSquare(predictor(x_t, t), eps) - meanSquare(truth.predict(x_t, t), eps);
 }
 

@@ -1,33 +1,13 @@
 """The exercises' self-checks: each knows the right answer and the usual wrong ones, and says which one it sees."""
 
 from statesdiff.check.ablation_beta_schedules import betas_of, broken_cosine, cosine_share, log_snr, ten_rungs
-from statesdiff.check.ablation_depth import count_weights, width_for
-from statesdiff.check.ablation_epochs import copy_ratio, count_updates, power
+from statesdiff.check.ablation_depth import count_weights, points_in_weights, smallest_network, width_for
+from statesdiff.check.ablation_epochs import copier_gap, copy_ratio, count_updates, early_stopping, power
 from statesdiff.check.ablation_timesteps import broken_ablation, end_of_chain, long_enough, paired_difference
-from statesdiff.check.classifier import (
-    broken_classifier,
-    class_posterior,
-    classifier_loss,
-    overconfidence,
-    two_gaussians,
-)
-from statesdiff.check.classifier_free_guidance import (
-    broken_walk,
-    classifier_free,
-    drop_labels,
-    implied_gradient,
-    on_each_other,
-    ten_scales,
-)
+from statesdiff.check.classifier import broken_classifier, class_posterior, classifier_loss, overconfidence, two_gaussians
+from statesdiff.check.classifier_free_guidance import broken_walk, classifier_free, drop_labels, implied_gradient, on_each_other, ten_scales
 from statesdiff.check.classifier_guidance import broken_guidance, class_gradient, guided_noise, guided_variances
-from statesdiff.check.denoiser import (
-    broken_training,
-    denoising_loss,
-    gaussian_denoiser,
-    predict_x_0,
-    sharpest_map,
-    t_bar,
-)
+from statesdiff.check.denoiser import broken_training, denoising_loss, gaussian_denoiser, predict_x_0, sharpest_map, t_bar
 from statesdiff.check.forward_process import add_noise, alpha_bar, half_time
 from statesdiff.check.sampling import ddim_step, ddpm_step
 from statesdiff.check.states import coverage, mean_distance, standardise
@@ -48,6 +28,7 @@ __all__ = [
     "class_posterior",
     "classifier_free",
     "classifier_loss",
+    "copier_gap",
     "copy_ratio",
     "cosine_share",
     "count_updates",
@@ -57,6 +38,7 @@ __all__ = [
     "ddpm_step",
     "denoising_loss",
     "drop_labels",
+    "early_stopping",
     "end_of_chain",
     "gaussian_denoiser",
     "guided_noise",
@@ -69,9 +51,11 @@ __all__ = [
     "on_each_other",
     "overconfidence",
     "paired_difference",
+    "points_in_weights",
     "power",
     "predict_x_0",
     "sharpest_map",
+    "smallest_network",
     "standardise",
     "t_bar",
     "ten_rungs",

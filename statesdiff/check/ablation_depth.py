@@ -1,8 +1,20 @@
-"""Self-checks of chapter 11: how many weights a network has, and how wide it may be for a given number of them."""
+"""Self-checks of chapter 11: how many weights a network has, how wide it may be, and how few of them are enough."""
 
 from collections.abc import Callable
 
+import torch
+
+from statesdiff import metrics
+from statesdiff.check.paper import OnPaper
+from statesdiff.check.scores import AgainstTheRules, ScoreToBeat
 from statesdiff.check.verdict import Verdict, first_failing, judge
+from statesdiff.data import STATE_NAMES, outline_points
+from statesdiff.models import Denoiser
+from statesdiff.rng import randn, stream
+from statesdiff.samplers import ddim, last
+from statesdiff.schedule import NoiseSchedule
+
+LEAST_COVERED, FARTHEST = 0.9, 0.065  # of each state's outline; five times the distance of real points
 
 
 def count_weights(f: Callable[[list[int]], int]) -> Verdict:
@@ -65,3 +77,40 @@ def width_for(f: Callable[[int, int, int, int], int]) -> Verdict:
         lambda: judge(f, (depth, budget, n_in, n_out), int(exact), wrong),
         shallow,
     )
+
+
+points_in_weights = OnPaper(
+    8260,
+    {
+        "a point has two coordinates": 16520,
+        "eight bits a coordinate are asked for, not the 32 of a float": 2065,
+        "these are the bits of all weights: how many points do they make?": 132160,
+        "a weight has 32 bits, not one": 258.125,
+    },
+    "more points than the network was trained on",
+    rtol=1e-6,
+)
+
+
+@torch.no_grad()
+def weights_of_what_passes(model: Denoiser) -> int:
+    """The number of weights of a denoiser whose samples pass the chapter's test; `AgainstTheRules` if they do not.
+
+    2,000 samples of the stream "contest" by DDIM with 100 steps and eta = 1: at least 0.9 of each state's outline is
+    covered, and the mean distance to the outlines is at most five times that of real points.
+    """
+    if not isinstance(model, Denoiser):
+        raise AgainstTheRules(f"a trained `Denoiser` may take part, with any hidden layers; got {type(model).__name__}")
+    generator, schedule = stream("contest"), NoiseSchedule.linear()
+    x_T = randn(2000, 2, generator=generator)
+    samples = last(ddim(model, schedule, x_T, steps=100, eta=1.0, generator=generator))
+    shares = {name: metrics.coverage(samples, outline_points(1000, label=k)) for k, name in enumerate(STATE_NAMES)}
+    name = min(shares, key=shares.get)
+    if shares[name] < LEAST_COVERED:
+        raise AgainstTheRules(f"{name} is covered to {shares[name]:.2f}: at least {LEAST_COVERED} is asked for")
+    if (distance := metrics.mean_distance(samples, outline_points())) > FARTHEST:
+        raise AgainstTheRules(f"samples lie {distance:.3f} from the outlines: at most {FARTHEST} is asked for")
+    return sum(p.numel() for p in model.parameters())
+
+
+smallest_network = ScoreToBeat(weights_of_what_passes, "weights", target=4130, best=1442, tolerance=0.0)

@@ -1,12 +1,17 @@
-"""Self-checks of chapter 10: updates in an epoch, how fast an excess falls, and samples that are copies."""
+"""Self-checks of chapter 10: updates in an epoch, how fast an excess falls, when to stop, samples that are copies."""
 
 from collections.abc import Callable
+from copy import deepcopy
+from math import inf
 
 import torch
 from torch import Tensor
 
+from statesdiff.check.lines import FindTheLine
+from statesdiff.check.paper import OnPaper
 from statesdiff.check.verdict import Verdict, first_failing, judge
 from statesdiff.rng import stream
+from statesdiff.training import decay_at
 
 
 def count_updates(f: Callable[[int, int, int], int]) -> Verdict:
@@ -58,33 +63,97 @@ def power(f: Callable[[Tensor, Tensor, float], float]) -> Verdict:
 
 
 def copy_ratio(f: Callable[[Tensor, Tensor, Tensor], float]) -> Verdict:
-    """f(samples (n, 2), train (m, 2), fresh (n, 2)) -> how near samples are to training points, over fresh ones."""
+    """f(samples (n, 2), train (m, 2), unseen (K, m, 2)) -> how near samples are to training points, over others."""
     g = stream("check")
-    train, fresh = torch.randn(40, 2, generator=g), torch.randn(60, 2, generator=g)
+    train, unseen = torch.randn(40, 2, generator=g), torch.randn(5, 40, 2, generator=g)
     samples = train[torch.randint(40, (50,), generator=g)] + 0.1 * torch.randn(50, 2, generator=g)
-    of_samples, of_fresh = torch.cdist(samples, train), torch.cdist(fresh, train)
-    near, real = of_samples.amin(1), of_fresh.amin(1)
+    to_train, to_unseen = torch.cdist(samples, train), torch.cdist(samples, unseen)
+    near, other = to_train.amin(1), to_unseen.amin(2)
     wrong = {
-        "the quotient is turned round: the samples belong above": real.mean() / near.mean(),
-        "this is a distance: divide by that of the fresh points": near.mean(),
-        "these are the fresh points alone": real.mean(),
-        "this is the difference: divide": [near.mean() - real.mean(), real.mean() - near.mean()],
-        "these are mean distances to all training points: take the nearest one": of_samples.mean() / of_fresh.mean(),
-        "this asks how far each training point is from a sample: ask it of each sample": (
-            of_samples.amin(0).mean() / of_fresh.amin(0).mean()
+        "the quotient is turned round: the distance to the training points belongs above": other.mean() / near.mean(),
+        "this is a distance: divide by that to the unseen sets": near.mean(),
+        "these are the unseen sets alone": other.mean(),
+        "this is the difference: divide": [near.mean() - other.mean(), other.mean() - near.mean()],
+        "these are mean distances to all points of a set: take the nearest one": to_train.mean() / to_unseen.mean(),
+        "this asks how far each point of a set is from a sample: ask it of each sample": (
+            to_train.amin(0).mean() / to_unseen.amin(1).mean()
         ),
         "these are squares: take the distances themselves": [
-            near.square().mean() / real.square().mean(),
-            (near.square().mean() / real.square().mean()).sqrt(),
+            near.square().mean() / other.square().mean(),
+            (near.square().mean() / other.square().mean()).sqrt(),
         ],
-        "the samples are compared with the fresh points: compare both with the training points": (
-            torch.cdist(samples, fresh).amin(1).mean() / real.mean()
+        "the unseen sets are thrown together, and a larger set is nearer: take each by itself, then the mean": (
+            near.mean() / to_unseen.amin((0, 2)).mean()
         ),
-        "this is the one nearest pair: take the nearest for each point, then the mean": near.min() / real.min(),
-        "these are sums: with unequal numbers of points take means": near.sum() / real.sum(),
+        "this is one unseen set: take the mean over all of them": [near.mean() / other[k].mean() for k in (0, -1)],
+        "this is a mean of quotients, one for each sample: take the means first": (near / other.mean(0)).mean(),
+        "this is the one nearest pair: take the nearest for each sample, then the mean": near.min() / other.min(),
+        "these are sums: there are several unseen sets, so take means": near.sum() / other.sum(),
     }
-    praise = "1 for new points, 0 for copies"
-    return judge(f, (samples, train, fresh), near.mean() / real.mean(), wrong, praise)
+    praise = "0 for copies, and 1 on average for whatever does not know which set it was"
+    return judge(f, (samples, train, unseen), near.mean() / other.mean(), wrong, praise)
+
+
+copier_gap = OnPaper(
+    50.0,
+    {
+        "this is the whole squared error: the loss is its mean over the two coordinates": 100.0,
+        "square the distance in units of the noise level": [10.0, 5.0],
+        "divide by the noise level: a place is wrong by r, and so is the noise by r / noise level": [0.005, 0.01],
+    },
+    "it takes the nearest training point for the origin, and all of the way to it for noise",
+)
+
+early_stopping = FindTheLine(
+    source="""
+def train(model, training, on_own, on_fresh, patience):
+    average, kept, best, waited = deepcopy(model), None, inf, 0
+    for step, _, _ in training:
+        for mean, weight in zip(average.parameters(), model.parameters()):
+            mean.data.lerp_(weight.data, 1 - decay_at(step, 0.99))
+        if step % 50 > 0:
+            continue
+        loss = on_fresh(average)
+        waited = waited + 1
+        if loss < best:
+            kept, best, waited = deepcopy(average), loss, 0
+        if waited == patience:
+            break
+    return kept
+""",
+    faults={
+        "A": (5, "mean.data.lerp_(weight.data, decay_at(step, 0.99))"),
+        "B": (8, "loss = on_own(average)"),
+        "C": (11, "kept, best, waited = average, loss, 0"),
+    },
+    innocent={
+        1: "it names what is given",
+        2: "it starts from the network as it is, from no network to return, and from a loss that anything beats",
+        3: "it asks for one update after another; in the run without a fault it is the same line",
+        4: "it pairs each weight of the average with its own in the network",
+        5: "were the average wrong, the curve would be another one before the end, too",
+        6: "it only says how often one looks, and all curves are looked at as often",
+        7: "it only says how often one looks, and all curves are looked at as often",
+        8: "it is the fresh points' loss that is drawn, and the training is seen to stop soon after it has turned",
+        9: "it counts the looks since the best one, and the stop comes when it should",
+        10: "less is better, and the best is seen to be found",
+        11: "what is kept is what was best, so the star would stand elsewhere",
+        12: "it is reached only by a loss that has not fallen for so many looks; see whether this one has",
+        13: "it ends the training, where line 12 says so",
+        14: "it returns what was kept; ask what was kept",
+        ("A", 8): "the right loss is looked at: ask why what is looked at jumps so",
+        ("A", 11): "the star stands at the lowest look, as it should",
+        ("B", 5): "the curve is as smooth as that of the right program, and the same as far as that goes",
+        ("B", 11): "what is returned is what seemed best: ask to whom",
+        ("C", 5): "the curve is that of the right program, all along",
+    },
+    praise={
+        "A": "hardly anything of the average is kept at each step, so that it is as restless as the weights",
+        "B": "on the network's own points the loss goes on falling, whatever happens to the others",
+        "C": "this is a second name for the average, not a copy: it goes on changing after its best look",
+    },
+    names={"deepcopy": deepcopy, "inf": inf, "decay_at": decay_at},
+)
 
 
 def _slope(x: Tensor, y: Tensor) -> Tensor:

@@ -141,10 +141,10 @@ def power(updates, loss, floor):
     return -slope
 
 
-def copy_ratio(samples, train, fresh):
+def copy_ratio(samples, train, unseen):
     nearest = torch.cdist(samples, train).amin(dim=1)
-    of_fresh = torch.cdist(fresh, train).amin(dim=1)
-    return nearest.mean() / of_fresh.mean()
+    others = torch.cdist(samples, unseen).amin(dim=2)
+    return nearest.mean() / others.mean()
 
 
 def count_weights(sizes):

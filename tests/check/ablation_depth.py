@@ -75,3 +75,35 @@ wrong("width_for", lambda *args: n_weights(args[0], search(*args), *args[2:]), "
 wrong("width_for", lambda depth, budget, n_in, n_out: depth, "not the right numbers")
 wrong("width_for", divide, "not for depth 1", "ZeroDivisionError")
 wrong("width_for", lambda depth, *rest: search(depth, *rest) if depth > 1 else 3, "not for depth 1")
+
+
+# points_in_weights: a number
+
+right("points_in_weights", 8260, 4130 * 32 // 16, 4130 * 4 / 2)
+wrong("points_in_weights", 4130 * 32 / 8, "two coordinates")
+wrong("points_in_weights", 4130 * 32 / 64, "eight bits a coordinate")
+wrong("points_in_weights", 4130 * 32, "bits of all weights")
+wrong("points_in_weights", 4130 / 16, "32 bits, not one")
+
+
+# smallest_network: a trained denoiser
+
+
+def trained(hidden=(16, 16, 16, 16)):
+    """What the chapter's solution trains, its weights kept in a file beside this one."""
+    model = Denoiser.fourier(hidden=hidden)
+    model.load_state_dict(load_file(Path(__file__).with_name("smallest.safetensors")))
+    return model
+
+
+class List(torch.nn.Module):
+    """A list of places on the outlines: it passes the test, and is no network."""
+
+    def forward(self, x_t, t):
+        return IdealDenoiser(outline_points(200), NoiseSchedule.linear(), jitter=0.03)(x_t, t)
+
+
+right("smallest_network", trained())
+wrong("smallest_network", List(), "a trained `Denoiser` may take part", "got List")
+wrong("smallest_network", small(T=500), "is covered to 0.", "at least 0.9 is asked for")
+wrong("smallest_network", trained, "a trained `Denoiser` may take part", "got function")

@@ -63,26 +63,36 @@ wrong("power", first_to_last, "first and the last")
 wrong("power", through_the_origin, "through the origin", "log C")
 
 
-# copy_ratio(samples, train, fresh)
+# copy_ratio(samples, train, unseen)
 
 
 def nearest(x, train):
-    return torch.cdist(x, train).min(dim=1).values
+    return torch.cdist(x, train).min(dim=-1).values
 
 
-def copy_by_tree(samples, train, fresh):
-    tree = cKDTree(train.numpy())
-    return tree.query(samples.numpy())[0].mean() / tree.query(fresh.numpy())[0].mean()
+def copy_by_tree(samples, train, unseen):
+    others = [cKDTree(x.numpy()).query(samples.numpy())[0].mean() for x in unseen]
+    return cKDTree(train.numpy()).query(samples.numpy())[0].mean() / np.mean(others)
 
 
-right("copy_ratio", lambda s, x, f: nearest(s, x).mean() / nearest(f, x).mean(), copy_by_tree)
-wrong("copy_ratio", lambda s, x, f: nearest(f, x).mean() / nearest(s, x).mean(), "turned round")
-wrong("copy_ratio", lambda s, x, f: nearest(s, x).mean(), "divide by that of the fresh")
-wrong("copy_ratio", lambda s, x, f: nearest(f, x).mean(), "fresh points alone")
-wrong("copy_ratio", lambda s, x, f: nearest(s, x).mean() - nearest(f, x).mean(), "difference")
-wrong("copy_ratio", lambda s, x, f: torch.cdist(s, x).mean() / torch.cdist(f, x).mean(), "to all training points")
-wrong("copy_ratio", lambda s, x, f: nearest(x, s).mean() / nearest(x, f).mean(), "of each sample")
-wrong("copy_ratio", lambda s, x, f: (nearest(s, x) ** 2).mean() / (nearest(f, x) ** 2).mean(), "squares")
-wrong("copy_ratio", lambda s, x, f: nearest(s, f).mean() / nearest(f, x).mean(), "compare both")
-wrong("copy_ratio", lambda s, x, f: nearest(s, x).min() / nearest(f, x).min(), "one nearest pair")
-wrong("copy_ratio", lambda s, x, f: nearest(s, x).sum() / nearest(f, x).sum(), "sums")
+right("copy_ratio", lambda s, x, u: nearest(s, x).mean() / nearest(s, u).mean(), copy_by_tree)
+wrong("copy_ratio", lambda s, x, u: nearest(s, u).mean() / nearest(s, x).mean(), "turned round")
+wrong("copy_ratio", lambda s, x, u: nearest(s, x).mean(), "divide by that to the unseen")
+wrong("copy_ratio", lambda s, x, u: nearest(s, u).mean(), "unseen sets alone")
+wrong("copy_ratio", lambda s, x, u: nearest(s, x).mean() - nearest(s, u).mean(), "difference")
+wrong("copy_ratio", lambda s, x, u: torch.cdist(s, x).mean() / torch.cdist(s, u).mean(), "to all points")
+wrong("copy_ratio", lambda s, x, u: nearest(x, s).mean() / nearest(u, s).mean(), "of each sample")
+wrong("copy_ratio", lambda s, x, u: (nearest(s, x) ** 2).mean() / (nearest(s, u) ** 2).mean(), "squares")
+wrong("copy_ratio", lambda s, x, u: nearest(s, x).mean() / nearest(s, u.flatten(0, 1)).mean(), "thrown together")
+wrong("copy_ratio", lambda s, x, u: nearest(s, x).mean() / nearest(s, u[0]).mean(), "one unseen set")
+wrong("copy_ratio", lambda s, x, u: (nearest(s, x) / nearest(s, u).mean(0)).mean(), "means first")
+wrong("copy_ratio", lambda s, x, u: nearest(s, x).min() / nearest(s, u).min(), "one nearest pair")
+wrong("copy_ratio", lambda s, x, u: nearest(s, x).sum() / nearest(s, u).sum(), "sums")
+
+
+# copier_gap: a number
+
+right("copier_gap", 50, 50.0, (0.1 / 0.01) ** 2 / 2)
+wrong("copier_gap", 0.1**2 / 0.01**2, "over the two coordinates")
+wrong("copier_gap", 0.1 / 0.01, "square the distance")
+wrong("copier_gap", 0.1**2 / 2, "divide by the noise level")

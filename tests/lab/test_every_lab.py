@@ -28,6 +28,8 @@ TABLET = {"width": 768, "height": 1024}
 SLIDERS = {"bandwidth": "h", "forward": "t", "metrics": "strength", "point": "time", "posterior": "t"}
 SLIDERS |= {"sampling": "evaluations", "guidance": "scale", "guidance-free": "scale"}
 SLIDERS |= {"timesteps": "T", "schedule": "steps"}
+SLIDERS |= {"sampling": "evaluations", "guidance": "scale", "guidance-free": "scale", "epochs": "updates"}
+TRAINING = ("train", "depth")  # they show every so-many-th update
 FITS = "(lab) => lab.scrollWidth <= lab.clientWidth && lab.getBoundingClientRect().right <= innerWidth"
 # Controls and pictures without an accessible name, and numbers that are read out while they change.
 UNNAMED = """(lab) => [...lab.querySelectorAll("a, button, input, select, summary, canvas, output")].filter((e) =>
@@ -160,7 +162,7 @@ def test_it_is_used_and_used_again_and_nothing_moves_by_itself(page: Page, lab: 
     use(lab, name)
     settled(lab, name)
     changes = page.evaluate("seenChanges()")
-    assert changes <= (1000 if name == "train" else 6) and lab.evaluate(PICTURES) != before
+    assert changes <= (1000 if name in TRAINING else 6) and lab.evaluate(PICTURES) != before
     use(lab, name, "Home")
     use(lab, name)  # while the one before it may still be running
     settled(lab, name)
