@@ -1,9 +1,10 @@
 """Make the weights of the picture chapter, the classifier that judges first, then the U-Net.
 
     python tools/make_fashion.py classifier [--device cuda]
-    python tools/make_fashion.py unet --state unet.pt [--device cuda]
+    python tools/make_fashion.py unet --state unet.pt --batch-size 256 [--device cuda]
 
-Both need the data of `statesdiff.images.fashion`. Killed, the second goes on from its state with the same command.
+Both need the data of `statesdiff.images.fashion`. Killed, the second goes on from its state with the same command. The
+committed weights took 30,000 updates, eight minutes of a shared NVIDIA H200; two cores need about ten hours.
 """
 
 import argparse
@@ -14,10 +15,10 @@ import torch
 from tqdm import tqdm
 
 from statesdiff.checkpoints import WEIGHTS
-from statesdiff.files.atomic import write_atomically
 from statesdiff.images.classifier import PictureClassifier, train_picture_classifier
 from statesdiff.images.fashion import fashion_mnist
 from statesdiff.images.metrics import accuracy, features, frechet
+from statesdiff.images.pretrained import CLASSIFIER, UNET, fashion_classifier, save_classifier, save_unet
 from statesdiff.images.training import BLOCK, PictureTraining
 from statesdiff.images.unet import UNet
 from statesdiff.models import init
@@ -35,7 +36,7 @@ def classifier(args: argparse.Namespace) -> None:
     x_0, y = train.x.to(args.device), train.y.to(args.device)
     for _ in tqdm(train_picture_classifier(model, x_0, y, generator=stream("pictures/order")), disable=None):
         pass
-    keep(args.folder / "fashion_classifier.pt", model)
+    save_classifier(args.folder / CLASSIFIER, model)
     print(f"right on {accuracy(model, test.x.to(args.device), test.y):.4f} of the test images")
 
 
@@ -56,8 +57,7 @@ def unet(args: argparse.Namespace) -> None:
             saved = now
             if now - started > args.seconds:
                 break
-    keep(args.folder / f"{args.state.stem}_average.pt", training.average)
-    keep(args.folder / f"{args.state.stem}_last.pt", training.net)
+    save_unet(args.folder / UNET, training.average, {"data": "Fashion-MNIST", "updates": training.done} | how)
     for name, model in (("average", training.average), ("last", training.net)):
         judge(f"{args.state.stem}, {name}, {training.done} updates", model, args)
 
@@ -65,9 +65,7 @@ def unet(args: argparse.Namespace) -> None:
 def judge(name: str, net: UNet, args: argparse.Namespace, n: int = 5000, steps: int = 50) -> None:
     """Print Fréchet's distance to the training images, and how often the classifier sees the label that was asked."""
     test = fashion_mnist("test", args.data)
-    seen = PictureClassifier()
-    seen.load_state_dict(torch.load(args.folder / "fashion_classifier.pt", weights_only=True))
-    seen = seen.to(args.device)
+    seen = fashion_classifier(args.folder / CLASSIFIER).to(args.device)
     real = features(seen, fashion_mnist("train", args.data).x.to(args.device))
     floor = frechet(features(seen, test.x[:n].to(args.device)), real)
     y, generator = torch.arange(n) % 10, stream("pictures/judged")
@@ -84,12 +82,6 @@ def sample(net: UNet, y: torch.Tensor, steps: int, generator: torch.Generator) -
     x_T, told = randn(len(y), 1, 28, 28, generator=generator, device=device), y.to(device)
     path = ddim(lambda x_t, t: net(x_t, t, told), SCHEDULES[net.config["schedule"]](T=net.T), x_T, steps=steps)
     return last(path).clamp(-1, 1)
-
-
-def keep(path: Path, model: torch.nn.Module) -> None:
-    """Write the weights as 32-bit floats."""
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    write_atomically(path, lambda temporary: torch.save(state, temporary))
 
 
 def main() -> None:

@@ -4,10 +4,30 @@ from statesdiff.check.ablation_beta_schedules import betas_of, broken_cosine, co
 from statesdiff.check.ablation_depth import count_weights, points_in_weights, smallest_network, width_for
 from statesdiff.check.ablation_epochs import copier_gap, copy_ratio, count_updates, early_stopping, power
 from statesdiff.check.ablation_timesteps import broken_ablation, end_of_chain, long_enough, paired_difference
-from statesdiff.check.classifier import broken_classifier, class_posterior, classifier_loss, overconfidence, two_gaussians
-from statesdiff.check.classifier_free_guidance import broken_walk, classifier_free, drop_labels, implied_gradient, on_each_other, ten_scales
+from statesdiff.check.classifier import (
+    broken_classifier,
+    class_posterior,
+    classifier_loss,
+    overconfidence,
+    two_gaussians,
+)
+from statesdiff.check.classifier_free_guidance import (
+    broken_walk,
+    classifier_free,
+    drop_labels,
+    implied_gradient,
+    on_each_other,
+    ten_scales,
+)
 from statesdiff.check.classifier_guidance import broken_guidance, class_gradient, guided_noise, guided_variances
-from statesdiff.check.denoiser import broken_training, denoising_loss, gaussian_denoiser, predict_x_0, sharpest_map, t_bar
+from statesdiff.check.denoiser import (
+    broken_training,
+    denoising_loss,
+    gaussian_denoiser,
+    predict_x_0,
+    sharpest_map,
+    t_bar,
+)
 from statesdiff.check.forward_process import add_noise, alpha_bar, half_time
 from statesdiff.check.sampling import ddim_step, ddpm_step
 from statesdiff.check.states import coverage, mean_distance, standardise

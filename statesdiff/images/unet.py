@@ -63,7 +63,8 @@ class UNet(nn.Module):
         super().__init__()
         self.config = {"T": T, "channels": channels, "n_classes": n_classes, "schedule": schedule}
         self.T, self.n_classes, self.D = T, n_classes, 28 * 28
-        self.alpha_bar = SCHEDULES[schedule](T=T).alpha_bar  # no weight: float64, as everywhere
+        with torch.device("cpu"):  # no weight: float64, and there even while only shapes are made
+            self.alpha_bar = SCHEDULES[schedule](T=T).alpha_bar
         c, E = channels, 128
         self.time = nn.Sequential(nn.Linear(2 * WAVES, E), nn.SiLU(), nn.Linear(E, E))
         self.label = nn.Embedding(n_classes + 1, E)  # the last one is "no label"
