@@ -105,7 +105,7 @@ def test_a_trained_shape_is_judged_as_the_package_judges(plain_engine: Engine) -
       }}
     }}"""
     found = plain_engine(script, {"depth": 2, "width": 16, "inputs": "fourier"})
-    assert found["step"] == 2000 and [int(row[0]) for row in found["seen"]] == list(range(100, 2000, 100))
+    assert found["step"] == 3000 and [int(row[0]) for row in found["seen"]] == list(range(100, 3000, 100))
     samples = found["samples"].view(-1, 2).float()
     wanted = metrics.mean_distance(samples, outline_points())
     assert found["distance"] == pytest.approx(wanted, rel=0.01)  # the lab's outline has fewer points
@@ -145,7 +145,7 @@ def test_lengths_are_gone_through(browser: Browser, folder: Path) -> None:
 def trains(page: Page) -> float:
     """Press Train, wait for the end, and read the distance."""
     page.get_by_role("button", name=re.compile("^Train")).tap()
-    expect(page.locator("output[name=step]")).to_have_text("2000", timeout=PATIENCE)
+    expect(page.locator("output[name=step]")).to_have_text("3000", timeout=PATIENCE)
     expect(page.locator("[data-lab]")).to_have_attribute("data-state", "done", timeout=PATIENCE)
     return number(page, "distance")
 

@@ -25,7 +25,7 @@ class DepthLab {
     this.picture = new Picture(pictures, { label: "Samples of the network that is trained", limit: 2.2 });
     this.chart = new Chart(pictures, { label: "Distance of the samples to the outlines, over the number of weights",
       x: [40, 60_000], y: [0.01, 0.5], xTicks: [100, 1000, 10_000], yTicks: [0.01, 0.03, 0.1, 0.3], xName: "weights",
-      log: true, logX: true, ratio: 0.8 });
+      log: true, logX: true });
     this.#controls(controls(el));
     outputs(el, { weights: "weights", step: "update", distance: "distance", "distance-floor": "real points",
       lowest: "least covered", "lowest-floor": "real points" });

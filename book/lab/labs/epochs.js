@@ -18,8 +18,8 @@ class EpochsLab {
     const pictures = make(el, "div", { className: "lab-pictures" });
     this.picture = new Picture(pictures, { label: "Samples of the network after so many updates", limit: 2.2 });
     this.chart = new Chart(pictures, { label: "Loss over that of the exact denoiser, on fresh points and on its own",
-      x: [updates[0] / 1.5, updates.at(-1) * 1.5], y: [-0.6, 0.6], xTicks: updates, yTicks: [-0.5, 0, 0.5],
-      xName: "updates", logX: true, ratio: 0.8 });
+      x: [updates[0] / 1.5, updates.at(-1) * 1.5], y: [-0.4, 1.2], xTicks: updates, yTicks: [0, 0.5, 1],
+      xName: "updates", logX: true });
     const row = controls(el);
     this.length = slider(row, { name: "updates", label: "updates", min: 0, max: updates.length - 1, value: 0,
       format: (k) => updates[k].toLocaleString("en"), onInput: () => this.change() });
@@ -90,7 +90,7 @@ class EpochsLab {
     const keep = (v) => Math.max(chart.y[0], Math.min(chart.y[1], v));
     chart.axes();
     chart.curve(chart.x, [0, 0], { colour: grey, width: 1, dash: [6, 4] });
-    chart.text("the exact denoiser of the map", chart.width - 16, chart.at(updates[0], 0)[1] + 13, { align: "right" });
+    chart.text("the exact denoiser of the map", ...[0, 13].map((v, c) => chart.at(updates[0], 0)[c] + v));
     const seen = updates.map((_, k) => [updates[k], this.visited.get(`${set},${k}`)]).filter(([, found]) => found);
     for (const [name, colour] of [["fresh", red], ["own", blue]]) {
       chart.curve(seen.map(([n]) => n), seen.map(([, found]) => keep(found[name])), { colour });
