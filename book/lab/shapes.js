@@ -11,7 +11,7 @@ import { STATE_NAMES } from "./states.js";
 import { low_noise_t, noisy_batch, one_cycle, RECIPES, update } from "./training.js";
 
 /** Every shape gets the same training: updates, points in a batch, and the peak of an annealed learning rate. */
-export const SHAPE_TRAINING = { steps: 3000, batch_size: 128, lr: 4e-3 };
+export const SHAPE_TRAINING = { steps: 3000, batch_size: 128, lr: 8e-3 };
 /** What it takes to pass: coverage of the state covered least, and the distance in units of real points'. */
 export const SHAPE_TEST = { coverage: 0.9, floors: 5 };
 const SHAPE_T = 500, LOOK = 100, SHAPE_SAMPLES = 500, FINAL_SAMPLES = 2000;

@@ -1,11 +1,17 @@
 """Answers to the exercises of chapter 11, right and wrong."""
 
 import math
+from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
-from statesdiff.models import mlp
+from statesdiff.data import outline_points
+from statesdiff.exact import IdealDenoiser
+from statesdiff.models import Denoiser, mlp
+from statesdiff.schedule import NoiseSchedule
 from tests.check.answers import right, wrong
+from tests.support import small
 
 # count_weights(sizes)
 
