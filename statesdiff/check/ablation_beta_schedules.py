@@ -30,6 +30,9 @@ def log_snr(f: Callable[[Tensor], Tensor]) -> Verdict:
         "this is the ratio of standard deviations: leave the square roots out": snr.log() / 2,
         "this is log alpha_bar: divide by the variance of the noise, 1 - alpha_bar": ab.log(),
         "this is the logarithm of the noise level, sqrt((1 - alpha_bar) / alpha_bar)": -snr.log() / 2,
+        "this is log(1 - alpha_bar), or minus it: divide alpha_bar by it": [(1 - ab).log(), -(1 - ab).log()],
+        "this is a difference: the logarithm of the ratio is asked for": 2 * ab - 1,
+        "this is in decibels: take the natural logarithm": 10 * snr.log10(),
         "the noise has the variance 1 - alpha_bar, not its root": (ab / (1 - ab).sqrt()).log(),
     }
     return judge(f, (ab,), snr.log(), wrong, "how much clearer the signal is than the noise")
@@ -48,8 +51,11 @@ def betas_of(f: Callable[[Tensor], Tensor]) -> Verdict:
         "the order is turned round: the first is beta_1": beta.flip(0),
         "a square root too many: alpha_bar, not its root, is the product of the alphas": 1 - (1 - beta).sqrt(),
         "the last beta is missing": beta[:-1],
+        "the first beta is missing: alpha_bar[0] = 1 comes before alpha_bar[1]": beta[1:],
+        "this is -log alpha, near beta only where it is small": -(ab[1:] / ab[:-1]).log(),
+        "these are square roots of the betas: return the variances": beta.sqrt(),
     }
-    return judge(f, (ab,), beta, wrong, "any falling curve from 1 is a schedule")
+    return judge(f, (ab,), beta, wrong, "any falling curve from 1 is a schedule", places=("t", range(1, 13)))
 
 
 def _share(low: float, high: float) -> float:

@@ -19,6 +19,11 @@ def count_updates(f: Callable[[int, int, int], int]) -> Verdict:
     epochs, n, batch_size = 7, 1000, 64
     wrong = {
         "the last, smaller batch of each epoch is missing: round up, not down": epochs * (n // batch_size),
+        "this is the updates that go on whole batches, and the rest once: each epoch ends with its own rest": float(
+            epochs * (n // batch_size) + 1
+        ),
+        "you multiplied by the batch size: divide n by it": epochs * n * batch_size,
+        "this is the batch that is left over": [n % batch_size, epochs * (n % batch_size)],
         "each epoch has a last batch of its own: round up before you multiply by the epochs": [
             epochs * n / batch_size,
             float(epochs * n // batch_size),

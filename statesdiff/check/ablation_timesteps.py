@@ -33,6 +33,13 @@ def end_of_chain(f: Callable[[int, float, float], float]) -> Verdict:
             (1 - beta[:-1]).prod(),
             (1 - (beta_1 + (beta_T - beta_1) * torch.arange(T, dtype=torch.float64) / T)).prod(),
         ],
+        "this ramp has T + 1 betas, or T - 1: it has one for each t from 1 to T": [
+            (1 - torch.linspace(beta_1, beta_T, n, dtype=torch.float64)).prod() for n in (T + 1, T - 1)
+        ],
+        "this takes beta_T at every step: beta rises from beta_1": (1 - beta_T) ** T,
+        "this takes beta_1 at every step: beta rises to beta_T": (1 - beta_1) ** T,
+        "this takes the mean of the betas at every step: multiply the factors themselves": (1 - beta.mean()) ** T,
+        "this is the logarithm of alpha_bar_T": math.log(alpha_bar_T),
         "this is the last alpha alone: multiply them all": 1 - beta_T,
     }
     return judge(f, (T, beta_1, beta_T), alpha_bar_T, wrong, "what the noise leaves of the data", rtol=1e-5)
@@ -48,6 +55,11 @@ def paired_difference(f: Callable[[Tensor, Tensor], tuple[float, float]]) -> Ver
     half = quantile * d.std() / n**0.5
     unpaired = ((a.var() + b.var()) / n).sqrt()
     wrong = {
+        "the pair is in the wrong order: the mean first, then the half-width": (half, mean),
+        "this is the interval of the mean of b: take the differences b - a": (b.mean(), quantile * b.std() / n**0.5),
+        "this divides by n: the half-width falls as 1 / sqrt(n)": (mean, quantile * d.std() / n),
+        "these are variances: take the standard deviation of the differences": (mean, quantile * d.var() / n**0.5),
+        "the mean is there, the half-width is 0: how much do the differences vary?": (mean, 0.0),
         "the order is turned round: b - a is asked for": (-mean, half),
         "the half-width lacks 1 / sqrt(n): this is the spread of one pair, not of their mean": [
             (mean, quantile * d.std()),

@@ -33,6 +33,13 @@ def class_posterior(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
         "the log density was multiplied by the prior: with logarithms, a product is a sum": (
             log_density * prior
         ).log_softmax(1),
+        "normalised too early: add the logarithm of the prior first, then normalise": log_density.log_softmax(1)
+        + prior.log(),
+        "this is log p(x): take it from log p(x | y) + log p(y)": [
+            joint.logsumexp(1),
+            joint.logsumexp(1, keepdim=True).expand(40, 5),
+        ],
+        "these are the most probable classes: return all logarithms": [joint.argmax(1), joint.max(1).values],
         "the logarithms were divided by their sum: subtract their logsumexp": joint / joint.sum(1, keepdim=True),
     }
 
@@ -57,7 +64,7 @@ def classifier_loss(f: Callable[..., Tensor]) -> Verdict:
     def classifier(x: Tensor, t: int | Tensor) -> Tensor:
         return x @ directions.T * (2 + torch.as_tensor(t).expand(len(x)).sin())[:, None]  # every t gives other logits
 
-    x_t = schedule.q_sample(x_0, t, eps)
+    x_t, ab = schedule.q_sample(x_0, t, eps), schedule.alpha_bar[t].float()[:, None]
     loss = cross_entropy(classifier(x_t, t), y)
     wrong = {
         "the classifier was given the clean x_0: it should see x_t": cross_entropy(classifier(x_0, t), y),
@@ -67,6 +74,11 @@ def classifier_loss(f: Callable[..., Tensor]) -> Verdict:
             cross_entropy(classifier(x_t, told), y) for told in (t / 100, normalised_time(t, 100))
         ],
         "off by one: the classifier was told t - 1": cross_entropy(classifier(x_t, t - 1), y),
+        "the classifier was told one t for all: tell it the t of each point": cross_entropy(classifier(x_t, t[0]), y),
+        "x_t is not that of Eq. 2: square roots are missing": cross_entropy(
+            classifier(ab * x_0 + (1 - ab) * eps, t), y
+        ),
+        "x_t is not that of Eq. 2: the noise was added in full": cross_entropy(classifier(x_0 + eps, t), y),
         "this is in bits: take the natural logarithm": loss / math.log(2),
     } | _wrong_losses(classifier(x_t, t), y)
     return judge(f, (classifier, schedule, x_0, y, t, eps), loss, wrong, "cross-entropy at the noisy points")
@@ -114,6 +126,8 @@ def _gap(p: Tensor, y: Tensor) -> tuple[Tensor, dict[str, Tensor | list[Tensor]]
             p.gather(1, y[:, None]).mean() - accuracy
         ),
         "this is the mean over all classes, always 1 / K: confidence is the largest of each row": p.mean() - accuracy,
+        "this is the smallest probability of each row: confidence is the largest": p.min(1).values.mean() - accuracy,
+        "these are sums of squares, Brier's score or its like: take differences": gap.square().mean(),
         "the absolute value of each point was taken: let the points cancel": gap.abs().mean(),
         "this is in percent: return a number between -1 and 1": 100 * gap.mean(),
         "one number a point: the mean is missing": gap,

@@ -32,13 +32,19 @@ def drop_labels(f: Callable[..., Tensor]) -> Verdict:
 
     def randomness() -> Verdict | None:
         unused = torch.equal(g.get_state(), start) or not torch.equal(torch.get_rng_state(), elsewhere)
-        again = numbers(attempt(f, y, p_uncond, stream("check", 1))[0].got, dtype=None)[0]
+        again, *others = (
+            numbers(attempt(f, y, p_uncond, stream("check", seed))[0].got, dtype=None)[0] for seed in (1, 2, 3, 4)
+        )
+        counts = {int((drawn == -1).sum()) for drawn in (labels, *others)}
         return rule_out(
             {
                 "the caller's y was changed in place: work on a copy, y.clone(), or use torch.where": bool(
                     tried.overwritten()
                 ),
                 "the generator was not used: pass generator=generator to torch.rand": unused,
+                "exactly the same number each time: toss a coin for each label, do not permute or count": (
+                    len(counts) == 1
+                ),
                 "two calls with equal generators differ: draw from the generator alone": not again.equal(labels),
             }
         )
@@ -87,6 +93,9 @@ def classifier_free(f: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict:
         "this is a sum of both: scale the difference eps_cond - eps_uncond": [u + c, u + scale * c, scale * (u + c)],
         "this is the average of both: scale goes from one to the other and beyond": (u + c) / 2,
         "the sign of the difference is wrong: it should lead from eps_uncond to eps_cond": u - scale * (c - u),
+        "the scale is squared": u + scale**2 * (c - u),
+        "the scale divides: multiply by it": u + (c - u) / scale,
+        "both noises are scaled up: their weights, 1 - scale and scale, add up to 1": u * scale + c * (1 + scale),
         "this is the difference alone: add it to eps_uncond": scale * (c - u),
     }
     praise = "from the unconditional noise towards the conditional one, and beyond"
@@ -103,6 +112,8 @@ def implied_gradient(f: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Verdict:
         "you multiplied by sqrt(1 - alpha_bar_t): divide by it": (u - c) * noise,
         "this is sqrt(alpha_bar_t): divide by sqrt(1 - alpha_bar_t)": (u - c) / ab.sqrt(),
         "this is a difference of noises: divide by sqrt(1 - alpha_bar_t) to make it one of scores": u - c,
+        "the two scores are added: grad log p(y | x_t) is their difference": -(c + u) / noise,
+        "this is one over it: the noise level divides the difference": noise / (u - c),
         "this is one score alone: grad log p(y | x_t) is a difference of two": [-c / noise, -u / noise],
     }
     praise = "Bayes' rule, differentiated: the difference of two scores"

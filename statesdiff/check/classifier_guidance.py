@@ -131,6 +131,10 @@ def guided_noise(f: Callable[..., Tensor]) -> Verdict:
         "a square root is missing: the factor is sqrt(1 - alpha_bar_t)": eps_hat - scale * (1 - ab) * gradient,
         "this is sqrt(alpha_bar_t): the factor is sqrt(1 - alpha_bar_t)": eps_hat - scale * ab.sqrt() * gradient,
         "you divided by sqrt(1 - alpha_bar_t): multiply by it": eps_hat - scale / noise * gradient,
+        "the scale is squared": eps_hat - scale**2 * noise * gradient,
+        "the scale divides: multiply by it": eps_hat - noise / scale * gradient,
+        "eps_hat and gradient are swapped": gradient - scale * noise * eps_hat,
+        "eps_hat was scaled down: guidance is added to all of it": noise * eps_hat - scale * gradient,
         "the scale is forgotten": eps_hat - noise * gradient,
         "the scale multiplies the gradient only, not the whole sum": scale * (eps_hat - noise * gradient),
         "this is 1 + scale: here scale 0 is unguided and scale 1 is Bayes' rule": (

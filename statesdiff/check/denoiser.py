@@ -33,8 +33,13 @@ def t_bar(f: Callable[[Tensor, int], Tensor]) -> Verdict:
         "t_bar mismatch: one step ahead, as if t started at 0 for the first noisy step": 2 * ((t + 1) / T - 0.5),
         "t_bar mismatch: the factor 2 is missing": (t - T / 2) / T,
         "this is integer division, which forgets the time within": 2 * (t - T // 2) // T,
+        "t_bar mismatch: this runs from 0 to 2; subtract 1": 2 * t / T,
+        "t_bar mismatch: the clock runs backwards, t = 0 should be -1": 1 - 2 * t / T,
+        "the division by T is missing": [t - T / 2, 2 * (t - T / 2)],
     }
-    return judge(f, (t, T), right, wrong, "the same clock in training and in sampling")
+    return judge(
+        f, (t, T), right, wrong, "the same clock in training and in sampling", places=("t", [0, 1, 25, 50, 99, 100])
+    )
 
 
 def denoising_loss(f: Callable[..., Tensor]) -> Verdict:
@@ -43,25 +48,39 @@ def denoising_loss(f: Callable[..., Tensor]) -> Verdict:
     x_0, eps = torch.randn(64, 2, generator=g), torch.randn(64, 2, generator=g)
     t = torch.randint(1, 101, (64,), generator=g)
 
-    def predictor(x: Tensor, t: Tensor) -> Tensor:
-        return x * (0.3 + t[:, None] / 200)
+    def predictor(x: Tensor, t: int | Tensor) -> Tensor:
+        return x * (0.3 + torch.as_tensor(t).expand(len(x))[:, None].sin() / 2)  # every t gives another prediction
 
-    x_t = schedule.q_sample(x_0, t, eps)
+    x_t, ab = schedule.q_sample(x_0, t, eps), schedule.alpha_bar[t].float()[:, None]
     eps_hat = predictor(x_t, t)
     wrong = {
         "this is zero for every network: the target is compared with itself, as in the misprint": 0.0,
         "the target is the noise eps, not the clean x_0": (eps_hat - x_0).square().mean(),
         "the target is the noise eps, not the noisy x_t": (eps_hat - x_t).square().mean(),
-        "the network was given the clean x_0: it should see x_t": (predictor(x_0, t) - eps).square().mean(),
-        "the network was given the noise itself: it should see x_t": (predictor(eps, t) - eps).square().mean(),
+        "the network was given the clean x_0: it should see x_t": _loss(predictor, x_0, t, eps),
+        "the network was given the noise itself: it should see x_t": _loss(predictor, eps, t, eps),
+        "the network was told t / T or t_bar: tell it t, it rescales time itself": [
+            _loss(predictor, x_t, told, eps) for told in (t / 100, normalised_time(t, 100))
+        ],
+        "off by one: the network was told t - 1": _loss(predictor, x_t, t - 1, eps),
+        "the network was told t = 0: tell it the t of each point": _loss(predictor, x_t, 0, eps),
+        "the network was told one t for all: tell it the t of each point": _loss(predictor, x_t, t[0], eps),
+        "x_t is not that of Eq. 2: square roots are missing": _loss(predictor, ab * x_0 + (1 - ab) * eps, t, eps),
+        "x_t is not that of Eq. 2: the noise was added in full": _loss(predictor, x_0 + eps, t, eps),
+        "this is the root of the mean square: leave it as it is": (eps_hat - eps).square().mean().sqrt(),
+        "this is the mean difference: square it first": [(eps_hat - eps).mean(), (eps - eps_hat).mean()],
         "this is the sum over the batch: take the mean": (eps_hat - eps).square().sum(),
         "this is the sum over coordinates: take the mean over them too": (eps_hat - eps).square().sum(1).mean(),
         "this is the absolute error: square it": (eps_hat - eps).abs().mean(),
         "the noise has the wrong sign": (eps_hat + eps).square().mean(),
         "one number per coordinate: the mean is missing": (eps_hat - eps).square(),
     }
-    right = (eps_hat - eps).square().mean()
+    right = _loss(predictor, x_t, t, eps)
     return judge(f, (predictor, schedule, x_0, t, eps), right, wrong, "DDPM's loss, eq. 14")
+
+
+def _loss(predictor: Callable[..., Tensor], x_t: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
+    return (predictor(x_t, t) - eps).square().mean()
 
 
 def predict_x_0(f: Callable[..., Tensor]) -> Verdict:
@@ -77,6 +96,11 @@ def predict_x_0(f: Callable[..., Tensor]) -> Verdict:
         "you multiplied by sqrt(alpha_bar): divide by it": (x_t - noise * eps_hat) * signal,
         "the noise was added, not taken away": (x_t + noise * eps_hat) / signal,
         "the noise was taken away unscaled": (x_t - eps_hat) / signal,
+        "you divided x_t alone: sqrt(alpha_bar) divides the whole difference": x_t / signal - noise * eps_hat,
+        "you divided the noise alone: sqrt(alpha_bar) divides the whole difference": x_t - noise / signal * eps_hat,
+        "x_t and eps_hat are swapped": (eps_hat - noise * x_t) / signal,
+        "sqrt(alpha_bar) and sqrt(1 - alpha_bar) are swapped": (x_t - signal * eps_hat) / noise,
+        "this noises once more: solve Eq. 2 for x_0": signal * x_t + noise * eps_hat,
     }
     right = (x_t - noise * eps_hat) / signal
     return judge(f, (x_t, eps_hat, ab), right, wrong, "Eq. 2, solved for x_0")

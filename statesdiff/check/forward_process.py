@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from statesdiff.check.verdict import Verdict, attempt, compare, first_failing, judge, manners
+from statesdiff.check.verdict import Verdict, attempt, close, compare, first_failing, judge, manners, rule_out
 from statesdiff.rng import stream
 from statesdiff.schedule import NoiseSchedule
 
@@ -24,8 +24,12 @@ def alpha_bar(f: Callable[[Tensor], Tensor]) -> Verdict:
         ),
         "off by one: the entry of t = 0, which is 1, is missing": right[1:],
         "this is the square root of alpha_bar": right.sqrt(),
+        "this is exp(-sum of the betas), which is near it for small betas only: multiply": (-beta.cumsum(0)).exp(),
+        "this is the end alone: keep every product on the way, torch.cumprod": right[-1],
+        "this is 1 - alpha_bar, the variance of the noise": 1 - right,
     }
-    return judge(f, (beta,), right, wrong, "alpha_bar starts at 1 and is the running product of the alphas")
+    praise = "alpha_bar starts at 1 and is the running product of the alphas"
+    return judge(f, (beta,), right, wrong, praise, places=("t", range(21)))
 
 
 def add_noise(f: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]) -> Verdict:
@@ -36,21 +40,39 @@ def add_noise(f: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]) -> V
     if verdict:
         return verdict
     got = tried.got
+    if isinstance(got, Tensor) and got.shape == x_0.shape:
+        return Verdict(False, "return two tensors, x_t and eps: whoever trains a network needs the noise as its target")
     if not (isinstance(got, tuple | list) and len(got) == 2 and all(isinstance(part, Tensor) for part in got)):
         return Verdict(False, "return two tensors: x_t and the eps that made it")
     x_t, eps = got
     return first_failing(
         "the right mixture at every t, and its noise",
+        lambda: _wrong_order(x_t, eps, x_0, ab[t]),
         lambda: _odd_noise(eps, x_0),
-        lambda: compare(x_t, _mix(x_0, eps, ab[t]), _wrong_mixtures(x_0, eps, t, ab), rtol=1e-4),
+        lambda: _judge_mixture(x_t, eps, x_0, t, ab),
         lambda: manners(tried, random=True),
     )
+
+
+def _wrong_order(x_t: Tensor, eps: Tensor, x_0: Tensor, ab: Tensor) -> Verdict | None:
+    swapped = x_t.shape == x_0.shape and close(eps.double(), _mix(x_0, x_t, ab), 1e-4)
+    return rule_out({"the two are in the wrong order: return x_t first, then eps": swapped})
 
 
 def _odd_noise(eps: Tensor, x_0: Tensor) -> Verdict | None:
     if eps.shape != x_0.shape:
         return Verdict(False, f"eps needs one number per coordinate, {tuple(x_0.shape)}; yours has {tuple(eps.shape)}")
     eps = eps.double()
+    shared = {
+        "one noise for both coordinates of a point: draw one number for each, torch.randn_like(x_0)": (
+            eps.diff(dim=1).abs().max() < 1e-6 < eps.std()
+        ),
+        "one noise for all points: draw fresh numbers for each, torch.randn_like(x_0)": (
+            eps.diff(dim=0).abs().max() < 1e-6 < eps.std()
+        ),
+    }
+    if verdict := rule_out(shared):
+        return verdict
     if abs(eps.mean()) < 0.1 and abs(eps.std() - 1) < 0.1:
         return None
     why = ": is it torch.rand instead of torch.randn?" if eps.min() >= 0 and eps.max() <= 1 else ""
@@ -59,6 +81,38 @@ def _odd_noise(eps: Tensor, x_0: Tensor) -> Verdict | None:
 
 def _mix(x_0: Tensor, eps: Tensor, ab: Tensor, signal: float = 0.5, noise: float = 0.5) -> Tensor:
     return (ab**signal).reshape(-1, 1) * x_0 + ((1 - ab) ** noise).reshape(-1, 1) * eps
+
+
+def _judge_mixture(x_t: Tensor, eps: Tensor, x_0: Tensor, t: Tensor, ab: Tensor) -> Verdict:
+    verdict = compare(x_t, _mix(x_0, eps, ab[t]), _wrong_mixtures(x_0, eps, t, ab), rtol=1e-4)
+    if verdict.recognised:
+        return verdict
+    implied = (x_t - ab[t].sqrt()[:, None] * x_0) / (1 - ab[t]).sqrt()[:, None]
+    other_noise = {
+        "the eps that is returned is not the one in x_t: draw it once and use it twice": (
+            abs(implied.mean()) < 0.1 and abs(implied.std() - 1) < 0.1 and abs((implied * eps).mean()) < 0.1
+        )
+    }
+    return rule_out(other_noise) or _where(x_t, eps, x_0, t, ab) or verdict
+
+
+def _where(x_t: Tensor, eps: Tensor, x_0: Tensor, t: Tensor, ab: Tensor) -> Verdict | None:
+    """Where a mixture is wrong, and what it is made of there."""
+    off = ~torch.isclose(x_t, _mix(x_0, eps, ab[t]), rtol=1e-4, atol=1e-4).all(1)
+    times = t[off].unique().tolist()
+    if not off[torch.isin(t, torch.tensor(times))].all():
+        return None  # at one time right and wrong
+    at = times[len(times) // 2]
+    rows = t == at
+    parts = torch.stack([x_0[rows].flatten(), eps[rows].flatten()], dim=1).double()
+    found = torch.linalg.lstsq(parts, x_t[rows].flatten().double()[:, None]).solution[:, 0]
+    if not torch.allclose(parts @ found, x_t[rows].flatten().double(), rtol=1e-3, atol=1e-3):
+        return None
+    where = f"wrong at t = {' and '.join(map(str, times))} only" if len(times) < 4 else f"wrong, at t = {at} for one"
+    a, b = found.tolist()
+    return Verdict(
+        False, f"{where}: there x_t is {a:.2f} x_0 + {b:.2f} eps, whose variance is {a * a + b * b:.2f}, not 1", False
+    )
 
 
 def _wrong_mixtures(x_0: Tensor, eps: Tensor, t: Tensor, ab: Tensor) -> dict[str, Tensor]:
@@ -73,6 +127,10 @@ def _wrong_mixtures(x_0: Tensor, eps: Tensor, t: Tensor, ab: Tensor) -> dict[str
             x_0, eps, ab[t[:1]]
         ),
         "no noise was added: x_t is only x_0, shrunk": _mix(x_0, eps * 0, ab[t]),
+        uneven + "the signal is not shrunk, it needs the factor sqrt(alpha_bar)": _mix(x_0, eps, ab[t], 0, 0.5),
+        uneven + "the noise is added in full, it needs the factor sqrt(1 - alpha_bar)": _mix(x_0, eps, ab[t], 0.5, 0),
+        uneven + "x_0 and eps are added as they are": x_0 + eps,
+        "the noise is taken away: the eps that is returned must be the one that was added": _mix(x_0, -eps, ab[t]),
     }
 
 
@@ -85,5 +143,13 @@ def half_time(f: Callable[[Tensor], int]) -> Verdict:
         "off by one: the step before already has more noise than signal": right + 1,
         "this compares standard deviations with 1/2: compare variances": int((ab.sqrt() <= 0.5).nonzero()[0]),
         "this is the last time of the schedule": 200,
+        "this is alpha_bar there: return the time": float(ab[right]),
+        "this counts the times at which the noise is the larger part: return the first of them": 201 - right,
+        "these are all of those times: return the first": torch.arange(right, 201),
     }
-    return judge(f, (ab,), right, wrong, "from here on the noise is the larger part", rtol=1e-6)
+    equal = {"right, but where signal and noise are equal, at alpha_bar = 1/2, the noise has as much: <=, not <": 3}
+    return first_failing(
+        "from here on the noise is the larger part",
+        lambda: judge(f, (ab,), right, wrong, rtol=1e-6),
+        lambda: judge(f, (torch.tensor([1.0, 0.75, 0.5, 0.25, 0.1]),), 2, equal, rtol=1e-6),
+    )

@@ -20,7 +20,9 @@ def ddpm_step(f: Callable[..., Tensor]) -> Verdict:
     def step(t: int, **change: Any) -> Tensor:
         beta, ab = schedule.beta[t], schedule.alpha_bar[t]
         v = {"rescale": (1 - beta).sqrt(), "noise": (1 - ab).sqrt(), "sigma": beta.sqrt() * (t > 1)} | change
-        return ((x - beta / v["noise"] * eps_hat) / v["rescale"] + v["sigma"] * z).float()
+        inside = v.get("inside", 0) * v["sigma"] * z  # of the bracket
+        outside = (1 - v.get("inside", 0)) * v["sigma"] * z
+        return ((x - v.get("sign", 1) * beta / v["noise"] * eps_hat + inside) / v["rescale"] + outside).float()
 
     b, a = schedule.beta[20], schedule.alpha_bar[20]
     tilde = posterior(schedule, x, x, 20)[1]
@@ -38,6 +40,14 @@ def ddpm_step(f: Callable[..., Tensor]) -> Verdict:
         "a square root is missing: eps_hat is divided by sqrt(1 - alpha_bar_t)": step(20, noise=1 - a),
         "off by one: 1 - alpha_bar belongs to t, not to t - 1": step(20, noise=(1 - schedule.alpha_bar[19]).sqrt()),
         "eps_hat needs the factor beta_t / sqrt(1 - alpha_bar_t)": step(20, noise=b),
+        "z stands inside the bracket: it is added after the division by sqrt(alpha_t)": step(20, inside=1),
+        "the noise was added, not taken away": step(20, sign=-1),
+        "you multiplied by sqrt(alpha_t): divide by it": step(20, rescale=1 / (1 - b).sqrt()),
+        "nothing was rescaled: divide the bracket by sqrt(alpha_t)": step(20, rescale=1.0),
+        "sigma_t is not sqrt(1 - alpha_bar_t), all of the noise: it is sqrt(beta_t)": step(20, sigma=(1 - a).sqrt()),
+        "off by one: this is the step of t + 1": step(21),
+        "off by one: this is the step of t - 1": step(19),
+        "this is the predicted x_0: a step goes back to t - 1": schedule.predict_x_0(x, 20, eps_hat),
     }
     noisy_end = {
         "noise at the last step: at t = 1 there must be none, or the result stays noisy": step(
@@ -47,7 +57,8 @@ def ddpm_step(f: Callable[..., Tensor]) -> Verdict:
     return first_failing(
         "one step of ancestral sampling, silent at the end",
         lambda: judge(f, (schedule, x, 20, eps_hat, z), step(20), wrong, rtol=1e-3),
-        lambda: judge(f, (schedule, x, 1, eps_hat, z), step(1), noisy_end, rtol=1e-3),
+        lambda: judge(f, (schedule, x, 1, eps_hat, z), step(1), noisy_end, rtol=1e-3).at("t = 1"),
+        lambda: judge(f, (schedule, x, 50, eps_hat, z), step(50), {}, rtol=1e-3).at("t = T"),
     )
 
 
@@ -64,10 +75,26 @@ def ddim_step(f: Callable[..., Tensor]) -> Verdict:
         "square roots are missing when noising to time s": b * x_0_hat + (1 - b) * eps_hat,
         "you came back to x_t: use alpha_bar_s for the way back": x,
         "off by one: this noises to s - 1": schedule.q_sample(x_0_hat, s - 1, eps_hat),
+        "this noises to t - 1, the time before t: the next time that is visited is s": schedule.q_sample(
+            x_0_hat, t - 1, eps_hat
+        ),
+        "x_t itself was noised: put the predicted x_0 in its place": b.sqrt() * x + (1 - b).sqrt() * eps_hat,
+        "the predicted x_0 is not shrunk: multiply it by sqrt(alpha_bar_s)": x_0_hat + (1 - b).sqrt() * eps_hat,
+        "sqrt(alpha_bar) belongs to s on the way back, not to t": a.sqrt() * x_0_hat + (1 - b).sqrt() * eps_hat,
+        "the two times are swapped: from t to s": schedule.q_sample(schedule.predict_x_0(x, s, eps_hat), t, eps_hat),
         "off by one: this noises to s + 1": schedule.q_sample(x_0_hat, s + 1, eps_hat),
         "the predicted noise is not put back: add sqrt(1 - alpha_bar_s) eps_hat": b.sqrt() * x_0_hat,
         "the sign of the noise is wrong": b.sqrt() * x_0_hat - (1 - b).sqrt() * eps_hat,
         "1 - alpha_bar belongs to s on the way back, not to t": b.sqrt() * x_0_hat + (1 - a).sqrt() * eps_hat,
     }
-    praise = "there and back: to x_0, then to time s"
-    return judge(f, (schedule, x, t, s, eps_hat), right, wrong, praise, rtol=1e-3)
+
+    def end(t: int, s: int) -> Verdict:
+        there = schedule.q_sample(schedule.predict_x_0(x, t, eps_hat), s, eps_hat)
+        return judge(f, (schedule, x, t, s, eps_hat), there, {}, rtol=1e-3).at(f"the step from {t} to {s}")
+
+    return first_failing(
+        "there and back: to x_0, then to time s",
+        lambda: judge(f, (schedule, x, t, s, eps_hat), right, wrong, rtol=1e-3),
+        lambda: end(10, 0),
+        lambda: end(100, 90),
+    )

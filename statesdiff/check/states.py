@@ -17,6 +17,10 @@ def standardise(f: Callable[[Tensor], Tensor]) -> Verdict:
         "the spread is not 1: you divided by the variance, not by its square root": (x - mean) / std**2,
         "the means are 0, but you have not divided by the standard deviation": x - mean,
         "you divided, but the mean is not subtracted": x / std,
+        "you multiplied by the standard deviation: divide by it": (x - mean) * std,
+        "you divided first: subtract the mean, then divide": x / std - mean,
+        "you divided by the root mean square: the mean is not subtracted there": (x - mean) / x.square().mean(0).sqrt(),
+        "this is one number a column: return the points": [mean, std],
         "one mean and one deviation for both coordinates: average over dim 0, the points": (x - x.mean()) / x.std(),
         "you averaged over the two coordinates of each point: use dim 0, the points": [
             (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True, correction=correction) for correction in (0, 1)
@@ -39,6 +43,16 @@ def mean_distance(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
         "this is the mean over all pairs; take the nearest real point first": pair.mean(),
         "this is the sum over the samples; take the mean": pair.min(1).values.sum(),
         "this is the farthest real point of each sample; take the nearest": pair.max(1).values.mean(),
+        "these are differences along the axes, added up: take the straight line": torch.cdist(samples, real, p=1)
+        .min(1)
+        .values.mean(),
+        "this is the root of the mean square: take the mean of the distances": pair.min(1)
+        .values.square()
+        .mean()
+        .sqrt(),
+        "this is the one nearest pair: take the nearest for each sample, then the mean": pair.min(),
+        "this is the median: take the mean": pair.min(1).values.median(),
+        "these are which points are nearest: take how far they are": [pair.argmin(1), pair.argmin(1).double().mean()],
         "one distance per sample; the mean over the samples is missing": pair.min(1).values,
     }
     return judge(f, (samples, real), pair.min(1).values.mean(), wrong, "each sample finds its nearest real point")
@@ -58,6 +72,8 @@ def coverage(f: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict:
         "this is the share that is NOT covered": 1 - share,
         "this is the number of covered points: divide by how many there are": share * len(target),
         "this is the share of all pairs that are close: one close sample is enough": (pair <= radius).double().mean(),
+        "one True or False a point: the mean is missing, which is the share": pair.min(1).values <= radius,
+        "this is the mean distance from the target: ask how often it is within the radius": pair.min(1).values.mean(),
         "these are squared distances compared with the radius": (pair.min(1).values ** 2 <= radius).double().mean(),
     }
     return judge(f, (samples, target, radius), share, wrong, "the share of the outline with a sample nearby")

@@ -24,6 +24,13 @@ wrong("log_snr", lambda ab: (ab / (1 - ab)).sqrt().log(), "standard deviations")
 wrong("log_snr", lambda ab: ab.log(), "log alpha_bar")
 wrong("log_snr", lambda ab: ((1 - ab) / ab).sqrt().log(), "noise level")
 wrong("log_snr", lambda ab: (ab / (1 - ab).sqrt()).log(), "not its root")
+wrong("log_snr", lambda ab: (1 - ab).log(), "log(1 - alpha_bar)")
+wrong("log_snr", lambda ab: -torch.log1p(-ab), "log(1 - alpha_bar)")
+wrong("log_snr", lambda ab: ab - (1 - ab), "a difference")
+wrong("log_snr", lambda ab: 10 * (ab / (1 - ab)).log10(), "decibels")
+wrong("log_snr", lambda ab: ab.div_(1 - ab).log_(), "`ab` was overwritten")
+wrong("log_snr", lambda ab: (ab / (1 - ab)).log()[1:], "the shape should be (19,), yours is (18,)")
+wrong("log_snr", lambda ab: (ab / (1 - ab)).log() - 1, "an added constant, -1")
 wrong("log_snr", lambda ab: 0 * ab, "not the right numbers")
 
 
@@ -46,6 +53,12 @@ wrong("betas_of", lambda ab: torch.cat([torch.ones(1), 1 - ab[1:] / ab[:-1]]), "
 wrong("betas_of", lambda ab: (1 - ab[1:] / ab[:-1]).flip(0), "order")
 wrong("betas_of", lambda ab: 1 - (ab[1:] / ab[:-1]).sqrt(), "square root too many")
 wrong("betas_of", lambda ab: (1 - ab[1:] / ab[:-1])[:-1], "last beta is missing")
+wrong("betas_of", lambda ab: (1 - ab[1:] / ab[:-1])[1:], "first beta is missing")
+wrong("betas_of", lambda ab: -ab.log().diff(), "-log alpha")
+wrong("betas_of", lambda ab: (1 - ab[1:] / ab[:-1]).sqrt(), "square roots of the betas")
+wrong("betas_of", lambda ab: (1 - ab[1:] / ab[:-1]).clamp(max=0.9), "wrong at t = 12 only")
+wrong("betas_of", lambda ab: torch.cat([ab[:1] * 0, 1 - ab[2:] / ab[1:-1]]), "wrong at t = 1 only")
+wrong("betas_of", lambda ab: ab[1:].div_(ab[:-1].clone()).neg_().add_(1), "`ab` was overwritten")
 wrong("betas_of", lambda ab: 0 * ab[1:], "not the right numbers")
 
 

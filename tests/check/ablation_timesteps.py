@@ -30,6 +30,12 @@ wrong("end_of_chain", lambda T, a, b: ramp(T, a, b).sum(), "sum of the betas")
 wrong("end_of_chain", lambda T, a, b: (1 - ramp(T, a, b))[:-1].prod(), "beta_T is missing")
 wrong("end_of_chain", lambda T, a, b: np.prod(1 - np.arange(a, b - 1e-9, (b - a) / T)), "beta_T is missing")
 wrong("end_of_chain", lambda T, a, b: 1 - b, "last alpha alone")
+wrong("end_of_chain", lambda T, a, b: (1 - ramp(T + 1, a, b)).prod(), "T + 1 betas")
+wrong("end_of_chain", lambda T, a, b: (1 - b) ** T, "beta_T at every step")
+wrong("end_of_chain", lambda T, a, b: (1 - a) ** T, "beta_1 at every step")
+wrong("end_of_chain", lambda T, a, b: (1 - (a + b) / 2) ** T, "mean of the betas")
+wrong("end_of_chain", lambda T, a, b: (1 - ramp(T, a, b)).log().sum(), "logarithm of alpha_bar_T")
+wrong("end_of_chain", lambda T, a, b: (1 - ramp(T, a, b)).cumprod(0)[-1:], "still in a tensor")
 wrong("end_of_chain", lambda T, a, b: T * a, "not the right numbers")
 
 
@@ -67,13 +73,19 @@ MISTAKES = [
     (lambda a, b, d, n: student(n) * ((a.var() + b.var()) / n).sqrt(), "spreads of a and b"),
     (lambda a, b, d, n: student(2 * n - 1) * ((a.var() + b.var()) / n).sqrt(), "spreads of a and b"),
     (lambda a, b, d, n: 2 * student(n) * d.std() / n**0.5, "whole width"),
-    (lambda a, b, d, n: 0.1, "not the right numbers"),
+    (lambda a, b, d, n: student(n) * d.std() / n, "divides by n"),
+    (lambda a, b, d, n: student(n) * d.var() / n**0.5, "these are variances"),
+    (lambda a, b, d, n: 0, "half-width is 0"),
+    (lambda a, b, d, n: 0.1, "not the right numbers: wrong in entry 1 only"),
 ]
 for half_width, words in MISTAKES:
     wrong("paired_difference", mean_and(half_width), words)
 wrong("paired_difference", mean_and(lambda a, b, d, n: student(n) * d.std() / n**0.5, sign=-1), "turned round")
 wrong("paired_difference", lambda a, b: tuple(stats.ttest_rel(b, a).confidence_interval(0.95)), "two ends")
 wrong("paired_difference", lambda a, b: (b - a).mean(), "shape")
+wrong("paired_difference", lambda a, b: by_scipy(a, b)[::-1], "wrong order", "the mean first")
+wrong("paired_difference", lambda a, b: (b.mean(), student(5) * b.std() / 5**0.5), "the interval of the mean of b")
+wrong("paired_difference", lambda a, b: by_scipy(b.sub_(a) * 0, b), "`b` was overwritten")
 
 
 # long_enough

@@ -41,12 +41,26 @@ wrong("class_posterior", lambda d, prior: F.normalize(d + prior.log()), "not the
 wrong("class_posterior", lambda d, prior: (d + prior.log()) / (d + prior.log()).sum(1)[:, None], "by their sum")
 
 
+def bayes(log_density, prior):
+    return (log_density + prior.log()).log_softmax(1)
+
+
 def bayes_without_logarithms(log_density, prior):
     joint = log_density.exp() * prior
     return (joint / joint.sum(1, keepdim=True)).log()
 
 
 wrong("class_posterior", bayes_without_logarithms, "far from it", "stay with logarithms")
+wrong("class_posterior", lambda d, prior: d.log_softmax(1) + prior.log(), "normalised too early")
+wrong("class_posterior", lambda d, prior: (d + prior.log()).logsumexp(1), "this is log p(x)")
+wrong("class_posterior", lambda d, prior: (d + prior.log()).logsumexp(1, keepdim=True).expand_as(d), "this is log p(x)")
+wrong("class_posterior", lambda d, prior: (d + prior.log()).argmax(1), "the most probable classes")
+wrong("class_posterior", lambda d, prior: (d + prior.log()).amax(1), "the most probable classes")
+wrong("class_posterior", lambda d, prior: -bayes(d, prior), "right up to the sign")
+wrong("class_posterior", lambda d, prior: bayes(d, prior).T, "this is the transpose")
+wrong("class_posterior", lambda d, prior: bayes(d.add_(1), prior), "`d` was overwritten")
+wrong("class_posterior", lambda d, prior: bayes(d, prior) / math.log(2), "right up to a factor")
+wrong("class_posterior", lambda d, prior: bayes(d, prior)[:, None], "right numbers in the wrong shape")
 
 
 # classifier_loss(classifier, schedule, x_0, y, t, eps)
@@ -57,7 +71,7 @@ def noised(schedule, x_0, t, eps):
     return a.sqrt() * x_0 + (1 - a).sqrt() * eps
 
 
-def classify(sees="x_t", told=lambda t: t, loss=F.cross_entropy):
+def classify(sees="x_t", told=lambda t: t, loss=F.cross_entropy, noised=noised):
     """An answer that shows the classifier this tensor, tells it this time, and makes this loss of logits and labels."""
 
     def answer(classifier, schedule, x_0, y, t, eps):
@@ -65,6 +79,11 @@ def classify(sees="x_t", told=lambda t: t, loss=F.cross_entropy):
         return loss(classifier(tensors[sees], told(t)), y)
 
     return answer
+
+
+def without_roots(schedule, x_0, t, eps):
+    a = schedule.alpha_bar[t].float().view(-1, 1)
+    return a * x_0 + (1 - a) * eps
 
 
 def log_p_of_y(logits, y):
@@ -87,6 +106,15 @@ wrong("classifier_loss", classify(told=torch.zeros_like), "told t = 0")
 wrong("classifier_loss", classify(told=lambda t: t / 100), "t / T or t_bar", "rescales time itself")
 wrong("classifier_loss", classify(told=lambda t: 2 * t / 100 - 1), "t / T or t_bar", "rescales time itself")
 wrong("classifier_loss", classify(told=lambda t: t - 1), "off by one", "t - 1")
+wrong("classifier_loss", classify(noised=lambda schedule, x, t, e: x + e), "added in full")
+wrong("classifier_loss", classify(noised=without_roots), "square roots are missing")
+wrong("classifier_loss", classify(loss=lambda z, y: F.cross_entropy(y, z)), "in the wrong order?")
+wrong("classifier_loss", classify(loss=lambda z, y: F.cross_entropy(y.float(), z)), "your function raised")
+wrong("classifier_loss", classify(loss=lambda z, y: F.cross_entropy(z, y).reshape(1)), "still in a tensor")
+wrong("classifier_loss", classify(loss=lambda z, y: F.cross_entropy(z, y) * 2), "a factor, 2")
+wrong("classifier_loss", classify(loss=lambda z, y: y.copy_(z.argmax(1)) * 0 + F.cross_entropy(z, y)), "the shape")
+wrong("classifier_loss", classify(noised=lambda s, x, t, e: noised(s, x, t, torch.randn_like(e))), "fresh noise")
+wrong("classifier_loss", classify(noised=lambda s, x, t, e: e.copy_(noised(s, x, t, e))), "`eps` was overwritten")
 wrong("classifier_loss", classify(loss=lambda z, y: F.cross_entropy(z, y) / math.log(2)), "in bits")
 wrong("classifier_loss", classify(loss=lambda z, y: -log_p_of_y(z, y).mul(1 / math.log(2)).mean()), "in bits")
 wrong("classifier_loss", classify(loss=lambda z, y: F.cross_entropy(z.softmax(1), y)), "softmax twice")
@@ -101,7 +129,7 @@ wrong("classifier_loss", classify(loss=lambda z, y: log_p_of_y(z, y).exp().mean(
 wrong("classifier_loss", classify(loss=lambda z, y: -log_p_of_y(z, y).exp().mean().log()), "logarithm of the mean")
 wrong("classifier_loss", classify(loss=lambda z, y: -z.log_softmax(1).mean()), "the mean over all classes")
 wrong("classifier_loss", classify(loss=lambda z, y: z), "the shape should be ()")
-wrong("classifier_loss", classify(told=lambda t: t[:1]), "not the right numbers")
+wrong("classifier_loss", classify(told=lambda t: t[:1]), "one t for all")
 wrong("classifier_loss", classify(loss=lambda z, y: F.cross_entropy(z, y[:-1])), "your function raised ValueError")
 
 
@@ -137,6 +165,13 @@ wrong("overconfidence", lambda p, y: p.amax(1) - hits(p, y), "the mean is missin
 wrong("overconfidence", lambda p, y: (p.amax(1) - hits(p, y)).sum(), "sum over the points")
 wrong("overconfidence", lambda p, y: (p.amax(1).mean() - hits(p, y).mean()).abs(), "too modest", "no absolute value")
 wrong("overconfidence", lambda p, y: p.max(1), "expected numbers")
+wrong("overconfidence", lambda p, y: p.amin(1).mean() - hits(p, y).mean(), "the smallest probability")
+wrong("overconfidence", lambda p, y: (p.amax(1) - hits(p, y)).square().mean(), "sums of squares")
+wrong("overconfidence", lambda p, y: (p.amax(1) - hits(p, y)).mean(0, keepdim=True), "still in a tensor")
+wrong("overconfidence", lambda p, y: (p.amax(1), hits(p, y)), "expected numbers", "return one thing")
+wrong(
+    "overconfidence", lambda p, y: p.amax(1).mean() - (y.sub_(p.argmax(1)) == 0).float().mean(), "`y` was overwritten"
+)
 
 
 # two_gaussians(m, v, alpha_bar_t)

@@ -80,7 +80,7 @@ def drop_as_float(y, p_uncond, generator):
     return y.float().masked_fill(torch.rand(len(y), generator=generator) < p_uncond, -1)
 
 
-right("drop_labels", drop(), drop_in_a_loop, drop_by_numpy, drop_by_bernoulli, drop_by_arithmetic, drop_a_fixed_number)
+right("drop_labels", drop(), drop_in_a_loop, drop_by_numpy, drop_by_bernoulli, drop_by_arithmetic)
 wrong("drop_labels", lambda y, p, g: torch.rand(len(y), generator=g) < p, "this is the mask")
 wrong("drop_labels", drop(new=math.nan), "whole numbers", "not NaN")
 wrong("drop_labels", drop_as_float, "whole numbers")
@@ -94,6 +94,7 @@ wrong("drop_labels", lambda y, p, g: drop()(y + 1, p, g), "that are kept must st
 wrong("drop_labels", drop(share=lambda p: 1 - p), "share is inverted")
 wrong("drop_labels", drop(draw=torch.randn), "torch.randn", "uniform")
 wrong("drop_labels", drop(share=lambda p: 0.2), "about p_uncond")
+wrong("drop_labels", drop_a_fixed_number, "exactly the same number", "a coin for each label")
 wrong("drop_labels", drop_in_place, "changed in place", "y.clone()")
 wrong("drop_labels", drop_from_the_global_state, "generator was not used")
 wrong("drop_labels", drop_after_a_global_seed, "generator was not used")
@@ -114,6 +115,12 @@ right(
 wrong("classifier_free", lambda u, c, s: (1 + s) * c - s * u, "convention of w", "scale = 1 + w")
 wrong("classifier_free", lambda u, c, s: c + s * (u - c), "swapped")
 wrong("classifier_free", lambda u, c, s: u + (c - u), "scale is forgotten")
+wrong("classifier_free", lambda u, c, s: u + s**2 * (c - u), "scale is squared")
+wrong("classifier_free", lambda u, c, s: u + (c - u) / s, "scale divides")
+wrong("classifier_free", lambda u, c, s: s * u + (1 + s) * c, "add up to 1")
+wrong("classifier_free", lambda u, c, s: c.sub_(u).mul_(s).add_(u), "`c` was overwritten")
+wrong("classifier_free", lambda c, u, s: u + s * (c - u), "swapped")  # the arguments in the wrong order
+wrong("classifier_free", lambda u, c, s: (u + s * (c - u)).T, "this is the transpose")
 wrong("classifier_free", lambda u, c, s: s * c, "eps_cond alone")
 wrong("classifier_free", lambda u, c, s: u + c, "sum of both")
 wrong("classifier_free", lambda u, c, s: u + s * c, "sum of both")
@@ -137,6 +144,11 @@ wrong("implied_gradient", lambda c, u, a: (u - c) / a.sqrt(), "this is sqrt(alph
 wrong("implied_gradient", lambda c, u, a: u - c, "difference of noises")
 wrong("implied_gradient", lambda c, u, a: -c / (1 - a).sqrt(), "one score alone")
 wrong("implied_gradient", lambda c, u, a: -u / (1 - a).sqrt(), "one score alone")
+wrong("implied_gradient", lambda c, u, a: -(c + u) / (1 - a).sqrt(), "the two scores are added")
+wrong("implied_gradient", lambda c, u, a: (1 - a).sqrt() / (u - c), "one over it")
+wrong("implied_gradient", lambda u, c, a: (u - c) / (1 - a).sqrt(), "sign is wrong")  # arguments in the wrong order
+wrong("implied_gradient", lambda c, u, a: u.sub_(c).div_((1 - a).sqrt()), "`u` was overwritten")
+wrong("implied_gradient", lambda c, u, a: 2 * (u - c) / (1 - a).sqrt(), "a factor, 2")
 
 
 # on_each_other: k = 3

@@ -114,6 +114,29 @@ def forgotten_index(classifier, x_t, t, y):
     return torch.autograd.grad(log_p(classifier(x, t), y).sum(), x)
 
 
+@torch.enable_grad()
+def backward_and_nothing(classifier, x_t, t, y):
+    x = x_t.detach().requires_grad_()
+    log_p(classifier(x, t), y).sum().backward()
+
+
+@torch.enable_grad()
+def found_and_not_returned(classifier, x_t, t, y):
+    gradient_of(log_p)(classifier, x_t, t, y)
+
+
+@torch.enable_grad()
+def one_for_all_points(classifier, x_t, t, y):
+    return gradient_of(log_p)(classifier, x_t, t, y).mean(0).expand_as(x_t)
+
+
+@torch.enable_grad()
+def moving_the_callers_points(classifier, x_t, t, y):
+    gradient = gradient_of(log_p)(classifier, x_t, t, y)
+    x_t += gradient
+    return gradient
+
+
 def only_for_one_t_each(classifier, x_t, t, y):
     return gradient_of(log_p)(classifier, x_t, t.view(-1)[torch.arange(len(x_t))], y)
 
@@ -150,6 +173,12 @@ wrong("class_gradient", gradients_left_off, "leaves gradients on, or off", "torc
 wrong("class_gradient", on_the_callers_tensor, "caller's x_t", "x_t.detach()")
 wrong("class_gradient", backward_on_the_callers_tensor, "caller's x_t", "x_t.detach()")
 wrong("class_gradient", only_for_one_t_each, "your function raised IndexError")
+wrong("class_gradient", backward_and_nothing, "returned None", "backward() leaves the gradient in the .grad")
+wrong("class_gradient", found_and_not_returned, "returned None: is `return` missing?")
+wrong("class_gradient", one_for_all_points, "not the right numbers")
+wrong("class_gradient", moving_the_callers_points, "`x_t` was overwritten")
+wrong("class_gradient", lambda *args: gradient_of(log_p)(*args).T, "this is the transpose")
+wrong("class_gradient", gradient_of(lambda z, y: 2 * log_p(z, y)), "a factor, 2")
 
 
 # guided_noise(eps_hat, gradient, alpha_bar_t, scale)
@@ -161,6 +190,13 @@ right(
     lambda e, g, a, s: (e.numpy() - s * math.sqrt(1 - a) * g.numpy()).tolist(),
 )
 wrong("guided_noise", lambda e, g, a, s: e + s * (1 - a).sqrt() * g, "sign is wrong", "away from the data")
+wrong("guided_noise", lambda e, g, a, s: e - s**2 * (1 - a).sqrt() * g, "scale is squared")
+wrong("guided_noise", lambda e, g, a, s: e - (1 - a).sqrt() * g / s, "scale divides")
+wrong("guided_noise", lambda g, e, a, s: e - s * (1 - a).sqrt() * g, "eps_hat and gradient are swapped")
+wrong("guided_noise", lambda e, g, a, s: (1 - a).sqrt() * e - s * g, "eps_hat was scaled down")
+wrong("guided_noise", lambda e, g, a, s: e.sub_(s * (1 - a).sqrt() * g), "`e` was overwritten")
+wrong("guided_noise", lambda e, g, a, s: (e - s * (1 - a).sqrt() * g, g), "[0] is right")
+wrong("guided_noise", lambda e, g, a, s: e - s * (1 - a).sqrt() * g[:, :1], "right in column 0, wrong in column 1")
 wrong("guided_noise", lambda e, g, a, s: e - s * g, "factor sqrt(1 - alpha_bar_t) is missing")
 wrong("guided_noise", lambda e, g, a, s: e - s * (1 - a) * g, "square root is missing")
 wrong("guided_noise", lambda e, g, a, s: e - s * a.sqrt() * g, "this is sqrt(alpha_bar_t)")

@@ -18,17 +18,30 @@ wrong("t_bar", lambda t, T: torch.linspace(-1, 1, T)[t - 1], "t_bar mismatch", "
 wrong("t_bar", lambda t, T: 2 * ((t + 1) / T - 1 / 2), "t_bar mismatch", "one step ahead")
 wrong("t_bar", lambda t, T: (t - T / 2) / T, "t_bar mismatch", "factor 2")
 wrong("t_bar", lambda t, T: 2 * (t - T // 2) // T, "integer division")
+wrong("t_bar", lambda t, T: 2 * t / T, "from 0 to 2")
+wrong("t_bar", lambda t, T: 2 * (T / 2 - t) / T, "runs backwards")
+wrong("t_bar", lambda t, T: 2 * (t - T / 2), "division by T")
+wrong("t_bar", lambda t, T: t - T / 2, "division by T")
+wrong("t_bar", lambda t, T: (2 * t / T - 1).clamp(max=0.99), "wrong at t = 100 only")
+wrong("t_bar", lambda t, T: (2 * t / T - 1).clamp(min=-0.98), "wrong at t = 0 only")
 
 
 # denoising_loss(predictor, schedule, x_0, t, eps)
 
 
-def denoise(what_the_network_sees="x_t", target="eps", reduce=lambda d: (d**2).mean()):
+def roots(a):
+    return a.sqrt(), (1 - a).sqrt()
+
+
+def denoise(
+    what_the_network_sees="x_t", target="eps", reduce=lambda d: (d**2).mean(), told=lambda t: t, coefficients=roots
+):
     def answer(predictor, schedule, x_0, t, eps):
         a = schedule.alpha_bar[t].float()[:, None]
-        x_t = a.sqrt() * x_0 + (1 - a).sqrt() * eps
+        signal, noise = coefficients(a)
+        x_t = signal * x_0 + noise * eps
         tensors = {"x_0": x_0, "x_t": x_t, "eps": eps}
-        return reduce(predictor(tensors[what_the_network_sees], t) - tensors[target])
+        return reduce(predictor(tensors[what_the_network_sees], told(t)) - tensors[target])
 
     return answer
 
@@ -57,7 +70,32 @@ wrong("denoising_loss", denoise(reduce=lambda d: (d**2).sum(1).mean()), "sum ove
 wrong("denoising_loss", denoise(reduce=lambda d: d.abs().mean()), "absolute error")
 wrong("denoising_loss", wrong_sign, "wrong sign")
 wrong("denoising_loss", denoise(reduce=lambda d: d**2), "the mean is missing")
-wrong("denoising_loss", denoise(reduce=lambda d: (d**2).mean(1)), "the shape should be ()")
+wrong("denoising_loss", denoise(reduce=lambda d: (d**2).mean(1)), "the mean is missing")
+wrong("denoising_loss", denoise(reduce=lambda d: (d**2).mean().sqrt()), "root of the mean square")
+wrong("denoising_loss", denoise(reduce=lambda d: d.mean()), "square it first")
+wrong("denoising_loss", denoise(reduce=lambda d: -d.mean()), "square it first")
+wrong("denoising_loss", denoise(reduce=lambda d: (d**2).mean() / 3), "a factor, 1/3")
+wrong("denoising_loss", denoise(reduce=lambda d: -(d**2).mean()), "up to the sign")
+wrong("denoising_loss", denoise(reduce=lambda d: (d**2).mean(0, keepdim=True).mean(1)), "still in a tensor")
+wrong("denoising_loss", denoise(told=lambda t: t / 100), "t / T or t_bar", "rescales time itself")
+wrong("denoising_loss", denoise(told=lambda t: 2 * t / 100 - 1), "t / T or t_bar", "rescales time itself")
+wrong("denoising_loss", denoise(told=lambda t: t - 1), "told t - 1")
+wrong("denoising_loss", denoise(told=lambda t: 0 * t), "told t = 0")
+wrong("denoising_loss", denoise(told=lambda t: t[0]), "one t for all")
+wrong("denoising_loss", denoise(coefficients=lambda a: (a, 1 - a)), "square roots are missing")
+wrong("denoising_loss", denoise(coefficients=lambda a: (1, 1)), "added in full")
+
+
+def of_its_own_noise(predictor, schedule, x_0, t, eps):
+    return mse_loss(predictor, schedule, x_0, t, torch.randn_like(eps))
+
+
+def loss_backward(predictor, schedule, x_0, t, eps):
+    mse_loss(predictor, schedule, x_0.requires_grad_(), t, eps).backward()
+
+
+wrong("denoising_loss", of_its_own_noise, "two calls differ", "fresh noise")
+wrong("denoising_loss", loss_backward, "returned None", "`return` missing")
 
 
 # predict_x_0(x_t, eps_hat, alpha_bar_t)
@@ -74,6 +112,14 @@ wrong("predict_x_0", lambda x, e, a: x - (1 - a).sqrt() * e, "divide by sqrt(alp
 wrong("predict_x_0", lambda x, e, a: (x - (1 - a).sqrt() * e) * a.sqrt(), "you multiplied by sqrt(alpha_bar)")
 wrong("predict_x_0", lambda x, e, a: (x + (1 - a).sqrt() * e) / a.sqrt(), "the noise was added")
 wrong("predict_x_0", lambda x, e, a: (x - e) / a.sqrt(), "unscaled")
+wrong("predict_x_0", lambda x, e, a: x / a.sqrt() - (1 - a).sqrt() * e, "divided x_t alone")
+wrong("predict_x_0", lambda x, e, a: x - (1 - a).sqrt() / a.sqrt() * e, "divided the noise alone")
+wrong("predict_x_0", lambda e, x, a: (x - (1 - a).sqrt() * e) / a.sqrt(), "x_t and eps_hat are swapped")
+wrong("predict_x_0", lambda x, e, a: (x - a.sqrt() * e) / (1 - a).sqrt(), "sqrt(1 - alpha_bar) are swapped")
+wrong("predict_x_0", lambda x, e, a: a.sqrt() * x + (1 - a).sqrt() * e, "noises once more")
+wrong("predict_x_0", lambda x, e, a: x.sub_((1 - a).sqrt() * e).div_(a.sqrt()), "`x` was overwritten")
+wrong("predict_x_0", lambda x, e, a: -(x - (1 - a) ** 0.5 * e) / a**0.5, "up to the sign")
+wrong("predict_x_0", lambda x, e, a: (x - (1 - a) ** 0.5 * e[:, :1]) / a**0.5, "right in column 0, wrong in column 1")
 
 
 # gaussian_denoiser(v, alpha_bar_t)

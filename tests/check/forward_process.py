@@ -25,6 +25,21 @@ wrong("alpha_bar", lambda beta: 1 - beta, "alphas themselves")
 wrong("alpha_bar", lambda beta: torch.cumprod(1 - beta, 0)[[*range(1, len(beta)), -1]], "off by one", "includes beta_t")
 wrong("alpha_bar", lambda beta: torch.cumprod(1 - beta[1:], 0), "off by one", "t = 0", "missing")
 wrong("alpha_bar", lambda beta: torch.cumprod((1 - beta).sqrt(), 0), "square root of alpha_bar")
+wrong("alpha_bar", lambda beta: torch.exp(-torch.cumsum(beta, 0)), "exp(-sum of the betas)")
+wrong("alpha_bar", lambda beta: torch.prod(1 - beta), "the end alone")
+wrong("alpha_bar", lambda beta: 1 - torch.cumprod(1 - beta, 0), "variance of the noise")
+
+
+def without_the_clean_data(beta):
+    result = torch.cumprod(1 - beta, 0)
+    result[0] = 0
+    return result
+
+
+wrong("alpha_bar", without_the_clean_data, "wrong at t = 0 only")
+wrong("alpha_bar", lambda beta: torch.cumprod(1 - beta, 0).flip(0), "reverse order")
+wrong("alpha_bar", lambda beta: torch.cumprod(1 - beta, 0)[:, None], "right numbers in the wrong shape")
+wrong("alpha_bar", lambda beta: beta.neg_().add_(1).cumprod_(0), "`beta` was overwritten")
 
 
 # add_noise(x_0, t, alpha_bar)
@@ -77,12 +92,47 @@ wrong("add_noise", noisy(torch.sqrt, torch.sqrt, torch.rand_like), "torch.rand i
 wrong("add_noise", noisy(torch.sqrt, torch.sqrt, lambda x: 2 * torch.randn_like(x)), "deviation 2.0", "not 0 and 1")
 wrong("add_noise", noisy(torch.sqrt, torch.sqrt, torch.zeros_like), "deviation 0.00")
 wrong("add_noise", noisy(torch.sqrt, torch.sqrt, lambda x: torch.randn(len(x), 1)), "one number per coordinate")
+wrong("add_noise", noisy(torch.sqrt, torch.sqrt, lambda x: torch.randn(len(x), 1).expand(-1, 2)), "both coordinates")
+wrong("add_noise", noisy(torch.sqrt, torch.sqrt, lambda x: torch.randn(1, 2).expand(len(x), 2)), "all points")
+wrong("add_noise", lambda *args: add_noise(*args)[::-1], "wrong order", "x_t first")
+wrong("add_noise", noisy(torch.ones_like, torch.sqrt), "signal is not shrunk")
+wrong("add_noise", noisy(torch.sqrt, torch.ones_like), "noise is added in full")
+wrong("add_noise", noisy(torch.ones_like, torch.ones_like), "as they are")
+wrong("add_noise", noisy(torch.sqrt, lambda a: -a.sqrt()), "noise is taken away")
+wrong("add_noise", noisy(lambda a: 1.2 * a.sqrt(), torch.sqrt), "wrong, at t = ", "whose variance is", "not 1")
+
+
+def without_a_second_dimension(x_0, t, alpha_bar):
+    eps, a = torch.randn_like(x_0), alpha_bar[t]
+    return a.sqrt() * x_0 + (1 - a).sqrt() * eps, eps
+
+
+def clean_at_the_first_step(x_0, t, alpha_bar):
+    x_t, eps = add_noise(x_0, t, alpha_bar)
+    return torch.where(t[:, None] == 1, x_0, x_t), eps
+
+
+def noise_alone_at_the_last_step(x_0, t, alpha_bar):
+    x_t, eps = add_noise(x_0, t, alpha_bar)
+    return torch.where(t[:, None] == t.max(), eps, x_t), eps
+
+
+def shrinking_the_callers_points(x_0, t, alpha_bar):
+    eps, a = torch.randn_like(x_0), alpha_bar[t][:, None]
+    x_0 *= a.sqrt()
+    return x_0 + (1 - a).sqrt() * eps, eps
+
+
+wrong("add_noise", without_a_second_dimension, "raised RuntimeError", "shaped (B, 1) to meet (B, D)", "a[:, None]")
+wrong("add_noise", clean_at_the_first_step, "wrong at t = 1 only", "1.00 x_0")
+wrong("add_noise", noise_alone_at_the_last_step, "wrong at t = 100 only", "1.00 eps")
+wrong("add_noise", shrinking_the_callers_points, "`x_0` was overwritten")
 wrong("add_noise", noisy(torch.sqrt, torch.sqrt, lambda x: torch.randn(2)), "one number per coordinate")
-wrong("add_noise", lambda *args: add_noise(*args)[0], "return two tensors")
+wrong("add_noise", lambda *args: add_noise(*args)[0], "return two tensors, x_t and eps", "target")
 wrong("add_noise", lambda *args: (*add_noise(*args), 1), "return two tensors")
 wrong("add_noise", lambda *args: (1.0, 2.0), "return two tensors")
 wrong("add_noise", lambda x_0, t, ab: (add_noise(x_0, t, ab)[0], torch.randint(-1, 2, x_0.shape)), "eps")
-wrong("add_noise", lambda x_0, t, ab: (add_noise(x_0, t, ab)[0], torch.randn_like(x_0)), "not the right numbers")
+wrong("add_noise", lambda x_0, t, ab: (add_noise(x_0, t, ab)[0], torch.randn_like(x_0)), "not the one in x_t")
 wrong("add_noise", lambda x_0, t, ab: (torch.ones(3), torch.randn_like(x_0)), "the shape should be (4000, 2)")
 
 
@@ -101,4 +151,8 @@ wrong("half_time", lambda ab: half_time(ab[1:]), "off by one", "signal is still 
 wrong("half_time", lambda ab: half_time(ab) + 1, "off by one", "step before")
 wrong("half_time", lambda ab: int((ab.sqrt() <= 0.5).nonzero()[0]), "standard deviations", "variances")
 wrong("half_time", lambda ab: len(ab) - 1, "last time of the schedule")
-wrong("half_time", lambda ab: (ab <= 0.5).nonzero()[0], "the shape should be ()")
+wrong("half_time", lambda ab: (ab <= 0.5).nonzero()[0], "the shape should be ()", "right number", "[0] takes it out")
+wrong("half_time", lambda ab: ab[half_time(ab)], "alpha_bar there", "the time")
+wrong("half_time", lambda ab: (ab <= 0.5).sum(), "this counts the times")
+wrong("half_time", lambda ab: (ab <= 0.5).nonzero()[:, 0], "return the first")
+wrong("half_time", lambda ab: (ab < 0.5).nonzero()[0].item(), "<=, not <")

@@ -39,6 +39,44 @@ wrong("ddpm_step", ancestral(noise=lambda b, a, p, t: 1 - a), "square root is mi
 wrong("ddpm_step", ancestral(noise=lambda b, a, p, t: (1 - p).sqrt()), "off by one", "not to t - 1")
 wrong("ddpm_step", noise_taken_away_unscaled, "factor beta_t / sqrt(1 - alpha_bar_t)")
 wrong("ddpm_step", ancestral(sigma=lambda b, a, p, t: b.sqrt()), "noise at the last step")
+wrong("ddpm_step", ancestral(rescale=lambda b, a, p, t: 1 / (1 - b).sqrt()), "you multiplied by sqrt(alpha_t)")
+wrong("ddpm_step", ancestral(rescale=lambda b, a, p, t: 1.0), "nothing was rescaled")
+wrong("ddpm_step", ancestral(noise=lambda b, a, p, t: -((1 - a).sqrt())), "the noise was added")
+wrong("ddpm_step", ancestral(sigma=lambda b, a, p, t: (1 - a).sqrt() * (t > 1)), "all of the noise")
+wrong("ddpm_step", lambda schedule, x, t, e, z: ancestral()(schedule, x, t + 1, e, z), "the step of t + 1")
+wrong("ddpm_step", lambda schedule, x, t, e, z: ancestral()(schedule, x, t - 1, e, z), "the step of t - 1")
+wrong("ddpm_step", lambda schedule, x, t, e, z: schedule.predict_x_0(x, t, e), "this is the predicted x_0")
+wrong("ddpm_step", lambda schedule, x, t, e, z: ancestral()(schedule, x, t, e, torch.randn_like(z)), "fresh noise")
+wrong("ddpm_step", lambda schedule, x, t, e, z: ancestral()(schedule, x, t, e, z) + 1, "constant, 1")
+
+
+def noise_inside_the_bracket(schedule, x_t, t, eps_hat, z):
+    beta, a = schedule.beta[t], schedule.alpha_bar[t]
+    return (x_t - beta / (1 - a).sqrt() * eps_hat + beta.sqrt() * (t > 1) * z) / (1 - beta).sqrt()
+
+
+def nothing_to_do_at_the_end(schedule, x_t, t, eps_hat, z):
+    return ancestral()(schedule, x_t, t, eps_hat, z) if t > 1 else x_t
+
+
+def silent_at_the_start(schedule, x_t, t, eps_hat, z):
+    return ancestral()(schedule, x_t, t, eps_hat, z * (t < schedule.T))
+
+
+def looking_ahead(schedule, x_t, t, eps_hat, z):
+    return ancestral()(schedule, x_t, t, eps_hat, z) + 0 * schedule.beta[t + 1]
+
+
+def overwriting(schedule, x_t, t, eps_hat, z):
+    x_t[:] = ancestral()(schedule, x_t, t, eps_hat, z)
+    return x_t
+
+
+wrong("ddpm_step", noise_inside_the_bracket, "inside the bracket")
+wrong("ddpm_step", nothing_to_do_at_the_end, "right elsewhere, but at t = 1", "not the right numbers")
+wrong("ddpm_step", silent_at_the_start, "right elsewhere, but at t = T", "not the right numbers")
+wrong("ddpm_step", looking_ahead, "right elsewhere, but at t = T", "raised IndexError")
+wrong("ddpm_step", overwriting, "`x_t` was overwritten")
 
 
 # ddim_step(schedule, x_t, t, s, eps_hat)
@@ -57,6 +95,15 @@ def mixed(ab, x_0_hat, eps_hat):
     return ab.sqrt() * x_0_hat + (1 - ab).sqrt() * eps_hat
 
 
+def to_s(ab, t, s, x_0_hat, eps_hat):
+    return mixed(ab[s], x_0_hat, eps_hat)
+
+
+def with_noise_on_top(ab, t, s, x_0_hat, eps_hat):  # the second slip of erratum 10
+    sigma = ((1 - ab[s]) / (1 - ab[t]) * (1 - ab[t] / ab[s])).sqrt()
+    return mixed(ab[s], x_0_hat, eps_hat) + sigma * torch.randn_like(eps_hat)
+
+
 def fresh_noise(ab, t, s, x_0_hat, eps_hat):
     return mixed(ab[s], x_0_hat, torch.randn_like(eps_hat))
 
@@ -69,7 +116,31 @@ wrong("ddim_step", there_and_back(lambda ab, t, s, x, e: mixed(ab[s - 1], x, e))
 wrong("ddim_step", there_and_back(lambda ab, t, s, x, e: mixed(ab[s + 1], x, e)), "off by one", "s + 1")
 wrong("ddim_step", there_and_back(lambda ab, t, s, x, e: ab[s].sqrt() * x), "not put back")
 wrong("ddim_step", there_and_back(lambda ab, t, s, x, e: mixed(ab[s], x, -e)), "sign of the noise")
-wrong("ddim_step", there_and_back(lambda ab, t, s, x, e: ab[s].sqrt() * x + (1 - ab[t]).sqrt() * e), "not to t")
+wrong(
+    "ddim_step",
+    there_and_back(lambda ab, t, s, x, e: ab[s].sqrt() * x + (1 - ab[t]).sqrt() * e),
+    "1 - alpha_bar",
+    "not to t",
+)
 wrong("ddim_step", there_and_back(fresh_noise), "fresh noise")
+wrong(
+    "ddim_step",
+    there_and_back(lambda ab, t, s, x, e: mixed(ab[t - 1], x, e)),
+    "t - 1",
+    "next time that is visited is s",
+)
+wrong("ddim_step", there_and_back(lambda ab, t, s, x, e: x + (1 - ab[s]).sqrt() * e), "predicted x_0 is not shrunk")
+wrong(
+    "ddim_step",
+    there_and_back(lambda ab, t, s, x, e: ab[t].sqrt() * x + (1 - ab[s]).sqrt() * e),
+    "sqrt(alpha_bar)",
+    "not to t",
+)
+wrong("ddim_step", lambda schedule, x, t, s, e: mixed(schedule.alpha_bar[s], x, e), "x_t itself was noised")
+wrong("ddim_step", lambda schedule, x, t, s, e: there_and_back(to_s)(schedule, x, s, t, e), "two times are swapped")
+wrong("ddim_step", there_and_back(with_noise_on_top), "fresh noise")
+wrong("ddim_step", there_and_back(lambda ab, t, s, x, e: x if s == 0 else mixed(ab[max(s, 1)], x, e) + 0 * ab[t + 1]),
+      "right elsewhere", "from 100 to 90", "IndexError")  # fmt: skip
+wrong("ddim_step", there_and_back(lambda ab, t, s, x, e: mixed(ab[max(s, 1)], x, e)), "right elsewhere", "from 10 to 0")
 wrong("ddim_step", lambda schedule, x_t, t, s, eps_hat: torch.randn(50, 2).tolist(), "fresh noise")
 wrong("ddim_step", lambda schedule, x_t, t, s, eps_hat: (2 * x_t).tolist(), "not the right numbers")

@@ -21,6 +21,34 @@ wrong("standardise", lambda x: x / x.std(0), "mean is not subtracted")
 wrong("standardise", lambda x: (x - x.mean()) / x.std(), "one mean and one deviation for both")
 wrong("standardise", lambda x: (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True), "use dim 0")
 wrong("standardise", lambda x: (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True, correction=0), "use dim 0")
+wrong("standardise", lambda x: (x - x.mean(0)) * x.std(0), "you multiplied")
+wrong("standardise", lambda x: x / x.std(0) - x.mean(0), "divided first")
+wrong("standardise", lambda x: (x - x.mean(0)) / x.square().mean(0).sqrt(), "root mean square")
+wrong("standardise", lambda x: x.mean(0), "one number a column")
+wrong("standardise", lambda x: x.std(0), "one number a column")
+wrong("standardise", lambda x: ((x - x.mean(0)) / x.std(0)).T, "this is the transpose")
+wrong("standardise", lambda x: (x - x.mean(0)) / x.std(0) + 3, "an added constant, 3")
+wrong("standardise", lambda x: (x.mean(0) - x) / x.std(0), "right up to the sign")
+wrong("standardise", lambda x: (x - x.mean(0)) / x.std(0) / 2, "a factor, 1/2")
+wrong(
+    "standardise",
+    lambda x: torch.stack([x[:, 0], (x[:, 1] - x[:, 1].mean()) / x[:, 1].std()], 1),
+    "in column 1, wrong in",
+)
+
+
+def standardise_in_place(x):
+    x -= x.mean(0)
+    x /= x.std(0)
+    return x
+
+
+def standardise_without_return(x):
+    x = (x - x.mean(0)) / x.std(0)
+
+
+wrong("standardise", standardise_in_place, "`x` was overwritten")
+wrong("standardise", standardise_without_return, "returned None", "`return` missing")
 
 
 # mean_distance(samples, real)
@@ -41,6 +69,14 @@ wrong("mean_distance", lambda s, r: torch.cdist(s, r).mean(), "mean over all pai
 wrong("mean_distance", lambda s, r: torch.cdist(s, r).min(1).values.sum(), "the sum over the samples")
 wrong("mean_distance", lambda s, r: torch.cdist(s, r).max(1).values.mean(), "farthest")
 wrong("mean_distance", lambda s, r: torch.cdist(s, r).min(1).values, "one distance per sample")
+wrong("mean_distance", lambda s, r: torch.cdist(s, r, p=1).min(1).values.mean(), "straight line")
+wrong("mean_distance", lambda s, r: torch.cdist(s, r).min(1).values.square().mean().sqrt(), "root of the mean square")
+wrong("mean_distance", lambda s, r: torch.cdist(s, r).min(), "one nearest pair")
+wrong("mean_distance", lambda s, r: torch.cdist(s, r).min(1).values.median(), "the median")
+wrong("mean_distance", lambda s, r: torch.cdist(s, r).argmin(1), "how far they are")
+wrong("mean_distance", lambda s, r: torch.cdist(s, r).argmin(1).float().mean(), "how far they are")
+wrong("mean_distance", lambda s, r: (s - r).norm(dim=1).min(), "your function raised RuntimeError")
+wrong("mean_distance", lambda s, r: torch.cdist(s, r).min(1), "expected numbers")  # values and indices
 
 
 # coverage(samples, target, radius)
@@ -56,3 +92,7 @@ wrong("coverage", lambda s, m, r: (torch.cdist(s, m).min(0).values > r).float().
 wrong("coverage", lambda s, m, r: (torch.cdist(s, m).min(0).values <= r).sum(), "number of covered points")
 wrong("coverage", lambda s, m, r: (torch.cdist(s, m) <= r).float().mean(), "share of all pairs")
 wrong("coverage", lambda s, m, r: (torch.cdist(s, m).square().min(0).values <= r).float().mean(), "squared distances")
+wrong("coverage", lambda s, m, r: torch.cdist(s, m).min(0).values <= r, "the mean is missing")
+wrong("coverage", lambda s, m, r: torch.cdist(s, m).min(0).values.mean(), "this is the mean distance")
+wrong("coverage", lambda s, m, r: (torch.cdist(s, m) <= r).any(0)[:, None], "the mean is missing")
+wrong("coverage", lambda s, m, r: (torch.cdist(s, m) <= r).any(0).float().mean(0, keepdim=True), "still in a tensor")

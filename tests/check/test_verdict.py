@@ -58,7 +58,8 @@ def test_numbers_come_in_the_type_asked_for_and_without_gradients():
         ("three", False, "expected numbers, but your function returned str", True),
         (3.25, False, "not the right numbers: off by up to 0.25; compare with the equation", False),
         (math.nan, False, "not the right numbers: 1 of 1 are NaN or infinite", False),
-        ((3.0, "x"), False, "expected numbers, but your function returned tuple of 2: return one thing", True),
+        ((4.0, "x"), False, "expected numbers, but your function returned tuple of 2: return one thing", True),
+        (("x", 3.0), False, "of your 2 results, [1] is right: return that alone", True),
     ],
 )
 def test_an_answer_is_right_or_a_named_mistake_or_not_recognised(got, passed, message, recognised):
