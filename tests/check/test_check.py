@@ -220,6 +220,96 @@ def test_a_result_of_nan_is_not_taken_for_fresh_noise():
     assert "100 of 100 are NaN" in check.ddim_step(lambda s, x, t, u, e: x * math.nan).message
 
 
+# what goes wrong anywhere: a right answer, spoilt in the same way for every check
+
+SINGLE = pytest.mark.parametrize(
+    "name", [n for n in CHECKS if n not in ("add_noise", "drop_labels")]
+)  # no pair, no dice
+
+
+def after(name, change):
+    """The verdict on a right answer to which this was done before it was returned."""
+    return run(name, lambda *args: change(RIGHT[name][0](*args)))
+
+
+def as_tensor(result):
+    return torch.as_tensor(result, dtype=torch.float64)
+
+
+@every_check
+def test_a_forgotten_return_is_named(name):
+    verdict = after(name, lambda result: None)
+    assert repr(verdict) == "✗ your function returned None: is `return` missing?"
+
+
+@every_check
+def test_what_a_library_has_not_implemented_is_an_error_of_the_answer(name):
+    verdict = run(name, lambda *args: torch.arange(3).log_softmax(0))
+    assert verdict.passed is False and "your function raised NotImplementedError: " in verdict.message
+
+
+@every_check
+def test_a_name_with_nothing_but_dots_in_it_is_not_yet_an_answer(name):
+    assert repr(run(name, lambda *args: ... * 2)) == repr(after(name, lambda result: ...)) == "not attempted yet"
+
+
+@every_check
+def test_whatever_is_the_callers_stays_as_it_is(name):
+    args = []
+
+    def right_then_overwrites(*given):
+        result = RIGHT[name][0](*given)
+        for arg in given:
+            if isinstance(arg, torch.Tensor) and arg.dim():
+                args.append(arg)
+                pair = isinstance(result, tuple)
+                result = tuple(as_tensor(r).clone() for r in result) if pair else as_tensor(result).clone()
+                arg += 1
+        return result.long() if name == "drop_labels" else result
+
+    verdict = run(name, right_then_overwrites)
+    if args:
+        assert verdict.passed is False
+        assert "was overwritten" in verdict.message or "changed in place" in verdict.message
+    else:
+        assert verdict.passed is True  # nothing that could be overwritten
+
+
+@SINGLE
+def test_a_right_answer_in_the_wrong_shape_is_named(name):
+    message = after(name, lambda result: as_tensor(result)[None]).message
+    assert "the shape should be " in message and "the right number" in message
+
+
+@SINGLE
+def test_a_right_answer_among_others_is_named(name):
+    message = after(name, lambda result: (torch.ones(1), result)).message
+    assert message == "of your 2 results, [1] is right: return that alone"
+
+
+@SINGLE
+@pytest.mark.parametrize(
+    "change",
+    [lambda x: -x, lambda x: 2 * x, lambda x: x.exp(), lambda x: x.square()],
+    ids=["sign", "2", "exp", "square"],
+)
+def test_a_sign_a_factor_or_a_function_is_said(name, change):
+    verdict = after(name, lambda result: change(as_tensor(result)))
+    assert verdict.passed is False and "off by up to" not in verdict.message, verdict
+
+
+@SINGLE
+def test_a_transpose_and_a_summand_are_said(name):
+    kept = []
+    after(name, lambda found: kept.append(as_tensor(found)) or found)
+    if kept[0].dim() == 2:
+        message = after(name, lambda found: as_tensor(found).T).message
+        assert "this is the transpose" in message
+    if kept[0].dim():
+        message = after(name, lambda found: as_tensor(found) + 7).message
+        assert "right up to an added constant, 7" in message
+
+
 # checks of other kinds
 
 
