@@ -290,8 +290,8 @@ def test_a_right_answer_among_others_is_named(name):
 @SINGLE
 @pytest.mark.parametrize(
     "change",
-    [lambda x: -x, lambda x: 2 * x, lambda x: x.exp(), lambda x: x.square()],
-    ids=["sign", "2", "exp", "square"],
+    [lambda x: -x, lambda x: 2 * x, lambda x: x.square()],
+    ids=["sign", "factor", "square"],
 )
 def test_a_sign_a_factor_or_a_function_is_said(name, change):
     verdict = after(name, lambda result: change(as_tensor(result)))
