@@ -93,6 +93,15 @@ class AskQuestions(SphinxPostTransform):
                 ask(self.document, number, cell["metadata"]["quiz"])
 
 
+def note_labels(app: Sphinx, doctree: nodes.document) -> None:
+    """Let every question be linked to, `{ref}`words <question-NAME>``; its place is made later, by `ask`."""
+    labels = app.env.get_domain("std").anonlabels
+    for cell in read_cells(Path(app.env.doc2path(app.env.docname))):
+        if "quiz" in cell["metadata"]:
+            name = f"question-{cell['metadata']['quiz']['id']}"
+            labels[name] = app.env.docname, name
+
+
 def visit_quiz(self, node: Quiz) -> None:
     labels = {"data-quiz": node["quiz"], "role": "group", "aria-labelledby": node["question"]}
     self.body.append(self.starttag(node, "div", CLASS="quiz", **labels) + "<ul>\n")
@@ -146,5 +155,6 @@ def setup(app: Sphinx) -> dict:
     app.add_node(Fold, html=(visit_fold, leave("</div>\n")))
     app.add_post_transform(AskQuestions)
     app.connect("config-inited", count)
+    app.connect("doctree-read", note_labels)
     app.connect("html-page-context", add_assets)
-    return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": "1.0", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -19,7 +19,7 @@ def count_updates(f: Callable[[int, int, int], int]) -> Verdict:
     epochs, n, batch_size = 7, 1000, 64
     wrong = {
         "the last, smaller batch of each epoch is missing: round up, not down": epochs * (n // batch_size),
-        "this is the updates that go on whole batches, and the rest once: each epoch ends with its own rest": float(
+        "the batch that is left over is counted once: each epoch ends with its own": float(
             epochs * (n // batch_size) + 1
         ),
         "you multiplied by the batch size: divide n by it": epochs * n * batch_size,

@@ -127,7 +127,7 @@ def _gap(p: Tensor, y: Tensor) -> tuple[Tensor, dict[str, Tensor | list[Tensor]]
         ),
         "this is the mean over all classes, always 1 / K: confidence is the largest of each row": p.mean() - accuracy,
         "this is the smallest probability of each row: confidence is the largest": p.min(1).values.mean() - accuracy,
-        "these are sums of squares, Brier's score or its like: take differences": gap.square().mean(),
+        "this is a mean of squares: let differences of both signs cancel": gap.square().mean(),
         "the absolute value of each point was taken: let the points cancel": gap.abs().mean(),
         "this is in percent: return a number between -1 and 1": 100 * gap.mean(),
         "one number a point: the mean is missing": gap,

@@ -113,7 +113,7 @@ def implied_gradient(f: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Verdict:
         "this is sqrt(alpha_bar_t): divide by sqrt(1 - alpha_bar_t)": (u - c) / ab.sqrt(),
         "this is a difference of noises: divide by sqrt(1 - alpha_bar_t) to make it one of scores": u - c,
         "the two scores are added: grad log p(y | x_t) is their difference": -(c + u) / noise,
-        "this is one over it: the noise level divides the difference": noise / (u - c),
+        "this is turned upside down: the noise level divides the difference": noise / (u - c),
         "this is one score alone: grad log p(y | x_t) is a difference of two": [-c / noise, -u / noise],
     }
     praise = "Bayes' rule, differentiated: the difference of two scores"

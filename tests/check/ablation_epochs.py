@@ -23,7 +23,7 @@ wrong("count_updates", lambda e, n, b: math.ceil(e * n / b), "a last batch of it
 wrong("count_updates", lambda e, n, b: math.ceil(n / b), "one epoch")
 wrong("count_updates", lambda e, n, b: e * n, "points that are shown")
 wrong("count_updates", lambda e, n, b: e, "number of epochs")
-wrong("count_updates", lambda e, n, b: e * (n // b) + 1, "the rest once")
+wrong("count_updates", lambda e, n, b: e * (n // b) + 1, "is counted once")
 wrong("count_updates", lambda e, n, b: e * n * b, "multiplied by the batch size")
 wrong("count_updates", lambda e, n, b: n % b, "left over")
 wrong("count_updates", lambda e, n, b: e * (n % b), "left over")

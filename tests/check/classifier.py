@@ -166,7 +166,7 @@ wrong("overconfidence", lambda p, y: (p.amax(1) - hits(p, y)).sum(), "sum over t
 wrong("overconfidence", lambda p, y: (p.amax(1).mean() - hits(p, y).mean()).abs(), "too modest", "no absolute value")
 wrong("overconfidence", lambda p, y: p.max(1), "expected numbers")
 wrong("overconfidence", lambda p, y: p.amin(1).mean() - hits(p, y).mean(), "the smallest probability")
-wrong("overconfidence", lambda p, y: (p.amax(1) - hits(p, y)).square().mean(), "sums of squares")
+wrong("overconfidence", lambda p, y: (p.amax(1) - hits(p, y)).square().mean(), "mean of squares")
 wrong("overconfidence", lambda p, y: (p.amax(1) - hits(p, y)).mean(0, keepdim=True), "still in a tensor")
 wrong("overconfidence", lambda p, y: (p.amax(1), hits(p, y)), "expected numbers", "return one thing")
 wrong(

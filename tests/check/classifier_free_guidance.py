@@ -145,7 +145,7 @@ wrong("implied_gradient", lambda c, u, a: u - c, "difference of noises")
 wrong("implied_gradient", lambda c, u, a: -c / (1 - a).sqrt(), "one score alone")
 wrong("implied_gradient", lambda c, u, a: -u / (1 - a).sqrt(), "one score alone")
 wrong("implied_gradient", lambda c, u, a: -(c + u) / (1 - a).sqrt(), "the two scores are added")
-wrong("implied_gradient", lambda c, u, a: (1 - a).sqrt() / (u - c), "one over it")
+wrong("implied_gradient", lambda c, u, a: (1 - a).sqrt() / (u - c), "upside down")
 wrong("implied_gradient", lambda u, c, a: (u - c) / (1 - a).sqrt(), "sign is wrong")  # arguments in the wrong order
 wrong("implied_gradient", lambda c, u, a: u.sub_(c).div_((1 - a).sqrt()), "`u` was overwritten")
 wrong("implied_gradient", lambda c, u, a: 2 * (u - c) / (1 - a).sqrt(), "a factor, 2")
