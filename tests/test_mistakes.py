@@ -29,8 +29,8 @@ def _more():
 second = FindTheLine("a = 1", {"A": (1, "a = 2")}, {1: "it is only a number"}, {"A": "two is too many"})
 third = OnPaper(2.0, {"a factor too many": 4.0}, "well done")
 
-def never_called(f):
-    return Verdict(False, "no chapter calls this")
+def not_listed(f):
+    return Verdict(False, "not one of the checks")
 '''
 MESSAGES = {
     "first": ["the sign is wrong", "it is uneven: a root is missing", f"there are {HOLE} of them",
@@ -98,10 +98,11 @@ def small(tmp_path: Path) -> Path:
     answers = [{"text": "Yes.", "right": True}, {"text": "No.", "right": False, "misconception": "no-means-yes"}]
     cells = [
         {"cell_type": "markdown", "metadata": {"quiz": {"id": "is-it", "answers": answers}}, "source": ["Is it?"]},
-        {"cell_type": "code", "metadata": {}, "source": ["check.first(f)\n", "check.second(line)"]},
     ]
     (tmp_path / "notebooks" / "03_things.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
     (tmp_path / "statesdiff" / "check" / "things.py").write_text(MODULE, encoding="utf-8")
+    listed = "from statesdiff.check.things import first, second, third\n"
+    (tmp_path / "statesdiff" / "check" / "__init__.py").write_text(listed, encoding="utf-8")
     (tmp_path / "book" / "errata.md").write_text("(erratum-sign)=\n## 1. The sign is lost\n", encoding="utf-8")
     (tmp_path / "book" / "misconceptions.json").write_text('{"no-means-yes": "No is yes."}', encoding="utf-8")
     return tmp_path
@@ -114,7 +115,7 @@ def joined(root: Path, **group: list[str]) -> Book:
 
 def test_a_small_book(small: Path) -> None:
     book = joined(small, errata=["erratum-sign"], misconceptions=["no-means-yes"], diagnoses=["first: sign is wrong"])
-    assert book.faults == [] and len(book.diagnoses) == 6
+    assert book.faults == [] and len(book.diagnoses) == 7
     parts = page(book)
     assert parts["errata"] == (
         "- {ref}`Erratum 1 <erratum-sign>`: The sign is lost. Diagnosed by *first*: {ref}`sign is wrong "
@@ -125,7 +126,7 @@ def test_a_small_book(small: Path) -> None:
         "Asked in [Chapter 3](../notebooks/03_things.ipynb), {ref}`is-it <question-is-it>`." in parts["misconceptions"]
     )
     assert "### second\n\n[Chapter 3](../notebooks/03_things.ipynb)\n\n- (diagnosis-second-1)=\n" in parts["diagnoses"]
-    assert "never" not in "".join(parts.values())
+    assert "not one of" not in "".join(parts.values())
 
 
 @pytest.mark.parametrize(

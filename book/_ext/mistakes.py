@@ -19,7 +19,6 @@ from sphinx.util.logging import getLogger
 PAGE = "book/mistakes"
 PLACE = re.compile(r"^<!-- mistakes: (\w+) -->$", re.MULTILINE)
 ERRATUM = re.compile(r"^\((erratum-[\w-]+)\)=\n## (\d+)\. (.+)$", re.MULTILINE)
-CALL = re.compile(r"^check\.(\w+)\(", re.MULTILINE)
 GROUP = {"errata", "misconceptions", "diagnoses"}
 HOLE = "…"  # what a message says of the reader's numbers
 
@@ -146,6 +145,7 @@ class Book:
         """The files that the page depends on."""
         names = ("errata.md", "misconceptions.json", "mistakes.json")
         checks = [path for path in self.checks.values() if path.exists()]
+        checks.append(self.root / "statesdiff" / "check" / "__init__.py")
         return [*(self.root / "book" / name for name in names), *self.notebooks, *checks]
 
     def read_errata(self) -> dict[str, Mistake]:
@@ -168,11 +168,11 @@ class Book:
         return found
 
     def read_diagnoses(self) -> dict[str, Mistake]:
-        found = {}
+        found, listed = {}, ast.parse((self.root / "statesdiff" / "check" / "__init__.py").read_text(encoding="utf-8"))
+        names = {alias.name for node in listed.body if isinstance(node, ast.ImportFrom) for alias in node.names}
         for path in self.notebooks:
             module = self.checks[path.stem[3:]]
-            called = {name for cell in cells_of(path) for name in CALL.findall(cell["source"])}
-            texts = Texts(module.read_text(encoding="utf-8")).checks(called) if module.exists() else {}
+            texts = Texts(module.read_text(encoding="utf-8")).checks(names) if module.exists() else {}
             for check, messages in texts.items():
                 for k, message in enumerate(messages, 1):
                     target = f"diagnosis-{slug(check)}-{k}"
