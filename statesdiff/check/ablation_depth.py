@@ -69,15 +69,10 @@ def width_for(f: Callable[[int, int, int, int], int]) -> Verdict:
         ],
     }
 
-    def shallow() -> Verdict:
-        verdict = judge(f, (1, 100, 3, 2), 16, {})
-        message = f"right for depth {depth}, not for depth 1: {verdict.message}"
-        return verdict if verdict.passed else Verdict(False, message)
-
     return first_failing(
         "as wide as the budget allows",
         lambda: judge(f, (depth, budget, n_in, n_out), int(exact), wrong),
-        shallow,
+        lambda: judge(f, (1, 100, 3, 2), 16, {}).at("depth 1"),
     )
 
 

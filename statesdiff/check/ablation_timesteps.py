@@ -50,6 +50,13 @@ def paired_difference(f: Callable[[Tensor, Tensor], tuple[float, float]]) -> Ver
     g = stream("check")
     a = 30 + 5 * torch.randn(5, generator=g, dtype=torch.float64)
     b = a + 2 + torch.randn(5, generator=g, dtype=torch.float64)
+    d = b - a
+    right = torch.stack([d.mean(), float(student_t.ppf(0.975, 4)) * d.std() / 5**0.5])
+    praise = "seed by seed, with an interval"
+    return judge(f, (a, b), right, _wrong_intervals(a, b), praise)
+
+
+def _wrong_intervals(a: Tensor, b: Tensor) -> dict[str, Tensor | list[Tensor]]:
     d, n = b - a, 5
     quantile, mean = float(student_t.ppf(0.975, n - 1)), d.mean()
     half = quantile * d.std() / n**0.5
@@ -84,9 +91,7 @@ def paired_difference(f: Callable[[Tensor, Tensor], tuple[float, float]]) -> Ver
         "this is the whole width: the half-width is asked for": (mean, 2 * half),
         "these are the two ends: return the mean and the half-width": (mean - half, mean + half),
     }
-    wrong = {k: [torch.tensor(x) for x in v] if isinstance(v, list) else torch.tensor(v) for k, v in wrong.items()}
-    praise = "seed by seed, with an interval"
-    return judge(f, (a, b), torch.tensor([mean, half]), wrong, praise)
+    return {k: [torch.tensor(x) for x in v] if isinstance(v, list) else torch.tensor(v) for k, v in wrong.items()}
 
 
 # the T at which, by Eq. 17, a thousandth of the variance is left

@@ -18,9 +18,23 @@ def class_posterior(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
     """f(log_density (B, K), prior (K,)) -> log p(y | x) in nats, (B, K), from log p(x | y) and p(y)."""
     log_density = 2 * torch.randn(40, 5, generator=stream("check"))
     prior = torch.tensor([0.4, 0.3, 0.15, 0.1, 0.05])
+    right = (log_density + prior.log()).log_softmax(1)
+
+    def far_from_the_data() -> Verdict | None:
+        far = judge(f, (log_density - 1000, prior), right, {}, rtol=1e-3)
+        underflow = "right near the data, but far from it exp(log density) is 0 in the computer: stay with logarithms"
+        return rule_out({underflow: not far.passed})
+
+    return first_failing(
+        "prior times density, normalised over the classes, and all of it in logarithms",
+        lambda: judge(f, (log_density, prior), right, _wrong_posteriors(log_density, prior)),
+        far_from_the_data,
+    )
+
+
+def _wrong_posteriors(log_density: Tensor, prior: Tensor) -> dict[str, Tensor | list[Tensor]]:
     joint = log_density + prior.log()
-    right = joint.log_softmax(1)
-    wrong = {
+    return {
         "the prior is forgotten: this is right only if all classes are equally likely": log_density.log_softmax(1),
         "the prior itself was added: with logarithms, add its logarithm": [
             log_density + prior,
@@ -42,17 +56,6 @@ def class_posterior(f: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
         "these are the most probable classes: return all logarithms": [joint.argmax(1), joint.max(1).values],
         "the logarithms were divided by their sum: subtract their logsumexp": joint / joint.sum(1, keepdim=True),
     }
-
-    def far_from_the_data() -> Verdict | None:
-        far = judge(f, (log_density - 1000, prior), right, {}, rtol=1e-3)
-        underflow = "right near the data, but far from it exp(log density) is 0 in the computer: stay with logarithms"
-        return rule_out({underflow: not far.passed})
-
-    return first_failing(
-        "prior times density, normalised over the classes, and all of it in logarithms",
-        lambda: judge(f, (log_density, prior), right, wrong),
-        far_from_the_data,
-    )
 
 
 def classifier_loss(f: Callable[..., Tensor]) -> Verdict:

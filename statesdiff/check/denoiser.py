@@ -8,7 +8,7 @@ from torch import Tensor
 
 from statesdiff.check.lines import FindTheLine
 from statesdiff.check.scores import AgainstTheRules, ScoreToBeat
-from statesdiff.check.verdict import Verdict, judge
+from statesdiff.check.verdict import Verdict, first_failing, judge
 from statesdiff.data import outline_points, states
 from statesdiff.metrics import coverage, mean_distance
 from statesdiff.models import Denoiser, init
@@ -51,9 +51,17 @@ def denoising_loss(f: Callable[..., Tensor]) -> Verdict:
     def predictor(x: Tensor, t: int | Tensor) -> Tensor:
         return x * (0.3 + torch.as_tensor(t).expand(len(x))[:, None].sin() / 2)  # every t gives another prediction
 
+    right = _loss(predictor, schedule.q_sample(x_0, t, eps), t, eps)
+    wrong = _wrong_losses(predictor, schedule, x_0, t, eps)
+    return judge(f, (predictor, schedule, x_0, t, eps), right, wrong, "DDPM's loss, eq. 14")
+
+
+def _wrong_losses(
+    predictor: Callable[..., Tensor], schedule: NoiseSchedule, x_0: Tensor, t: Tensor, eps: Tensor
+) -> dict[str, Any]:
     x_t, ab = schedule.q_sample(x_0, t, eps), schedule.alpha_bar[t].float()[:, None]
     eps_hat = predictor(x_t, t)
-    wrong = {
+    return {
         "this is zero for every network: the target is compared with itself, as in the misprint": 0.0,
         "the target is the noise eps, not the clean x_0": (eps_hat - x_0).square().mean(),
         "the target is the noise eps, not the noisy x_t": (eps_hat - x_t).square().mean(),
@@ -75,8 +83,6 @@ def denoising_loss(f: Callable[..., Tensor]) -> Verdict:
         "the noise has the wrong sign": (eps_hat + eps).square().mean(),
         "one number per coordinate: the mean is missing": (eps_hat - eps).square(),
     }
-    right = _loss(predictor, x_t, t, eps)
-    return judge(f, (predictor, schedule, x_0, t, eps), right, wrong, "DDPM's loss, eq. 14")
 
 
 def _loss(predictor: Callable[..., Tensor], x_t: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
@@ -102,8 +108,17 @@ def predict_x_0(f: Callable[..., Tensor]) -> Verdict:
         "sqrt(alpha_bar) and sqrt(1 - alpha_bar) are swapped": (x_t - signal * eps_hat) / noise,
         "this noises once more: solve Eq. 2 for x_0": signal * x_t + noise * eps_hat,
     }
-    right = (x_t - noise * eps_hat) / signal
-    return judge(f, (x_t, eps_hat, ab), right, wrong, "Eq. 2, solved for x_0")
+
+    def ends(ab: float) -> Verdict:
+        there = ((x_t.double() - (1 - ab) ** 0.5 * eps_hat) / ab**0.5).float()
+        return judge(f, (x_t, eps_hat, torch.tensor(ab)), there, {}, rtol=1e-3).at(f"alpha_bar_t = {ab}")
+
+    return first_failing(
+        "Eq. 2, solved for x_0",
+        lambda: judge(f, (x_t, eps_hat, ab), (x_t - noise * eps_hat) / signal, wrong),
+        lambda: ends(0.9999),
+        lambda: ends(0.0064),
+    )
 
 
 def gaussian_denoiser(f: Callable[[float, float], Any]) -> Verdict:

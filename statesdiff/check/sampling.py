@@ -1,6 +1,7 @@
 """Self-checks of chapter 4: one step of ancestral sampling, and one of the deterministic sampler."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,17 +17,33 @@ def ddpm_step(f: Callable[..., Tensor]) -> Verdict:
     """f(schedule, x_t (B, D), t, eps_hat (B, D), z (B, D)) -> x_{t-1}, sigma_t^2 = beta_t, no noise at t = 1."""
     schedule, g = NoiseSchedule.linear(T=50, beta_1=0.01, beta_T=0.3), stream("check")
     x, eps_hat, z = (torch.randn(50, 2, generator=g) for _ in range(3))
+    step = partial(_step, schedule, x, eps_hat, z)
+    noisy_end = {
+        "noise at the last step: at t = 1 there must be none, or the result stays noisy": step(
+            1, sigma=schedule.beta[1].sqrt()
+        )
+    }
+    return first_failing(
+        "one step of ancestral sampling, silent at the end",
+        lambda: judge(f, (schedule, x, 20, eps_hat, z), step(20), _wrong_steps(step, schedule, x, eps_hat), rtol=1e-3),
+        lambda: judge(f, (schedule, x, 1, eps_hat, z), step(1), noisy_end, rtol=1e-3).at("t = 1"),
+        lambda: judge(f, (schedule, x, 50, eps_hat, z), step(50), {}, rtol=1e-3).at("t = T"),
+    )
 
-    def step(t: int, **change: Any) -> Tensor:
-        beta, ab = schedule.beta[t], schedule.alpha_bar[t]
-        v = {"rescale": (1 - beta).sqrt(), "noise": (1 - ab).sqrt(), "sigma": beta.sqrt() * (t > 1)} | change
-        inside = v.get("inside", 0) * v["sigma"] * z  # of the bracket
-        outside = (1 - v.get("inside", 0)) * v["sigma"] * z
-        return ((x - v.get("sign", 1) * beta / v["noise"] * eps_hat + inside) / v["rescale"] + outside).float()
 
+def _step(schedule: NoiseSchedule, x: Tensor, eps_hat: Tensor, z: Tensor, t: int, **change: Any) -> Tensor:
+    """Algorithm 2 from t to t - 1, with an ingredient changed."""
+    beta, ab = schedule.beta[t], schedule.alpha_bar[t]
+    v = {"rescale": (1 - beta).sqrt(), "noise": (1 - ab).sqrt(), "sigma": beta.sqrt() * (t > 1)} | change
+    inside, sign = v.get("inside", 0), v.get("sign", 1)  # whether z stands in the bracket, and what becomes of eps_hat
+    bracket = x - sign * beta / v["noise"] * eps_hat + inside * v["sigma"] * z
+    return (bracket / v["rescale"] + (1 - inside) * v["sigma"] * z).float()
+
+
+def _wrong_steps(step: Callable[..., Tensor], schedule: NoiseSchedule, x: Tensor, eps_hat: Tensor) -> dict[str, Any]:
     b, a = schedule.beta[20], schedule.alpha_bar[20]
     tilde = posterior(schedule, x, x, 20)[1]
-    wrong = {
+    return {
         "z is added with no factor, as in the misprint: it must be sigma_t z, sigma_t = sqrt(beta_t)": step(
             20, sigma=1.0
         ),
@@ -49,17 +66,6 @@ def ddpm_step(f: Callable[..., Tensor]) -> Verdict:
         "off by one: this is the step of t - 1": step(19),
         "this is the predicted x_0: a step goes back to t - 1": schedule.predict_x_0(x, 20, eps_hat),
     }
-    noisy_end = {
-        "noise at the last step: at t = 1 there must be none, or the result stays noisy": step(
-            1, sigma=schedule.beta[1].sqrt()
-        )
-    }
-    return first_failing(
-        "one step of ancestral sampling, silent at the end",
-        lambda: judge(f, (schedule, x, 20, eps_hat, z), step(20), wrong, rtol=1e-3),
-        lambda: judge(f, (schedule, x, 1, eps_hat, z), step(1), noisy_end, rtol=1e-3).at("t = 1"),
-        lambda: judge(f, (schedule, x, 50, eps_hat, z), step(50), {}, rtol=1e-3).at("t = T"),
-    )
 
 
 def ddim_step(f: Callable[..., Tensor]) -> Verdict:
@@ -67,10 +73,24 @@ def ddim_step(f: Callable[..., Tensor]) -> Verdict:
     schedule, g = NoiseSchedule.linear(T=100), stream("check")
     x, eps_hat = torch.randn(50, 2, generator=g), torch.randn(50, 2, generator=g)
     t, s = 60, 40
+    right = list(ddim(lambda x, t: eps_hat, schedule, x, steps=[t, s, 0]))[1]
+
+    def end(t: int, s: int) -> Verdict:
+        there = schedule.q_sample(schedule.predict_x_0(x, t, eps_hat), s, eps_hat)
+        return judge(f, (schedule, x, t, s, eps_hat), there, {}, rtol=1e-3).at(f"the step from {t} to {s}")
+
+    return first_failing(
+        "there and back: to x_0, then to time s",
+        lambda: judge(f, (schedule, x, t, s, eps_hat), right, _wrong_ways(schedule, x, t, s, eps_hat), rtol=1e-3),
+        lambda: end(10, 0),
+        lambda: end(100, 90),
+    )
+
+
+def _wrong_ways(schedule: NoiseSchedule, x: Tensor, t: int, s: int, eps_hat: Tensor) -> dict[str, Tensor]:
     a, b = schedule.alpha_bar[t].float(), schedule.alpha_bar[s].float()
     x_0_hat = schedule.predict_x_0(x, t, eps_hat)
-    right = list(ddim(lambda x, t: eps_hat, schedule, x, steps=[t, s, 0]))[1]
-    wrong = {
+    return {
         "this is the predicted x_0: it still has to be noised to time s": x_0_hat,
         "square roots are missing when noising to time s": b * x_0_hat + (1 - b) * eps_hat,
         "you came back to x_t: use alpha_bar_s for the way back": x,
@@ -87,14 +107,3 @@ def ddim_step(f: Callable[..., Tensor]) -> Verdict:
         "the sign of the noise is wrong": b.sqrt() * x_0_hat - (1 - b).sqrt() * eps_hat,
         "1 - alpha_bar belongs to s on the way back, not to t": b.sqrt() * x_0_hat + (1 - a).sqrt() * eps_hat,
     }
-
-    def end(t: int, s: int) -> Verdict:
-        there = schedule.q_sample(schedule.predict_x_0(x, t, eps_hat), s, eps_hat)
-        return judge(f, (schedule, x, t, s, eps_hat), there, {}, rtol=1e-3).at(f"the step from {t} to {s}")
-
-    return first_failing(
-        "there and back: to x_0, then to time s",
-        lambda: judge(f, (schedule, x, t, s, eps_hat), right, wrong, rtol=1e-3),
-        lambda: end(10, 0),
-        lambda: end(100, 90),
-    )

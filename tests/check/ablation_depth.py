@@ -85,8 +85,8 @@ wrong("width_for", lambda d, b, n_in, n_out: solve(d, b, n_in, n_out, line=-n_ou
 wrong("width_for", lambda d, b, n_in, n_out: solve(d, b, n_in, n_out, line=-n_in - 1), "from the inputs is forgotten")
 wrong("width_for", lambda *args: n_weights(args[0], search(*args), *args[2:]), "this is the number of weights")
 wrong("width_for", lambda depth, budget, n_in, n_out: depth, "not the right numbers")
-wrong("width_for", divide, "not for depth 1", "ZeroDivisionError")
-wrong("width_for", lambda depth, *rest: search(depth, *rest) if depth > 1 else 3, "not for depth 1")
+wrong("width_for", divide, "right elsewhere, but at depth 1", "ZeroDivisionError")
+wrong("width_for", lambda depth, *rest: search(depth, *rest) if depth > 1 else 3, "right elsewhere, but at depth 1")
 
 
 # points_in_weights: a number

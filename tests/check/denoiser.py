@@ -113,6 +113,8 @@ wrong("predict_x_0", lambda x, e, a: (x - (1 - a).sqrt() * e) * a.sqrt(), "you m
 wrong("predict_x_0", lambda x, e, a: (x + (1 - a).sqrt() * e) / a.sqrt(), "the noise was added")
 wrong("predict_x_0", lambda x, e, a: (x - e) / a.sqrt(), "unscaled")
 wrong("predict_x_0", lambda x, e, a: x / a.sqrt() - (1 - a).sqrt() * e, "divided x_t alone")
+wrong("predict_x_0", lambda x, e, a: (x - (1 - a).sqrt() * e) / a.sqrt().clamp(min=0.1), "but at alpha_bar_t = 0.0064")
+wrong("predict_x_0", lambda x, e, a: (x - (1 - a).sqrt().clamp(min=0.1) * e) / a.sqrt(), "but at alpha_bar_t = 0.9999")
 wrong("predict_x_0", lambda x, e, a: x - (1 - a).sqrt() / a.sqrt() * e, "divided the noise alone")
 wrong("predict_x_0", lambda e, x, a: (x - (1 - a).sqrt() * e) / a.sqrt(), "x_t and eps_hat are swapped")
 wrong("predict_x_0", lambda x, e, a: (x - a.sqrt() * e) / (1 - a).sqrt(), "sqrt(1 - alpha_bar) are swapped")
