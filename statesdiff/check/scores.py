@@ -32,7 +32,7 @@ class ScoreToBeat:
     higher: bool = False
 
     def __call__(self, made: Any) -> Verdict:
-        """The score, in the form of a claim: tick or cross, the value, the range, and what it is."""
+        """Measure, and give the score in the form of a claim; what breaks the rules, or raises, has none."""
         if untouched(made):
             return Verdict(None, NOT_YET)
         try:
@@ -41,6 +41,10 @@ class ScoreToBeat:
             return Verdict(False, str(broken))
         except Exception as error:  # the reader's own code: report it, whatever it is
             return Verdict(False, f"what you made raised {type(error).__name__}: {error}")
+        return self.verdict(score)
+
+    def verdict(self, score: float) -> Verdict:
+        """What is to be said of a score: tick or cross, the value, the range, what it is, and the book's own."""
         bound = "at least" if self.higher else "at most"
         asked = f"({bound} {self.target:.3g}, give or take {100 * self.tolerance:.2g}%)"
         return Verdict(self.reached(score), f"{score:.3g}  {asked}  {self.what}; the book's own is {self.best:.3g}")

@@ -63,7 +63,10 @@ def test_the_answers_stand_in_the_module_named_as_that_of_the_check():
         assert getattr(chapter, name) is getattr(check, name)
 
 
-@pytest.mark.parametrize(("name", "answer"), cases(RIGHT))
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    cases({name: RIGHT[name] for name in RIGHT if not isinstance(getattr(check, name), ScoreToBeat)}),
+)
 def test_a_right_answer_passes(name, answer):
     verdict = run(name, answer)
     assert verdict.passed is True, verdict
@@ -336,7 +339,7 @@ def test_each_slip_on_paper_is_reached(name):
 def test_the_books_own_score_is_what_it_says_and_passes(name):
     contest = getattr(check, name)
     scores = [contest.measure(answer) for answer in RIGHT[name]]
-    assert contest.reached(contest.best)
+    assert all(contest.verdict(score).passed for score in scores)
     best = max(scores) if contest.higher else min(scores)
     assert best == pytest.approx(contest.best, rel=contest.tolerance)
 
