@@ -87,7 +87,7 @@
     const key = `${progress.pageOf(location.href)}#${section.id}`;
     const box = make("input", { type: "checkbox", checked: Boolean(progress.read().done[key]) });
     const label = make("label", { className: "exercise-done" }, box, ` ${name} is done`);
-    (section.querySelector(":scope > .tag_solution, :scope > details") ?? heading).after(label);
+    ([...section.querySelectorAll(":scope > .tag_solution, :scope > details")].at(-1) ?? heading).after(label);
     box.addEventListener("change", () => {
       progress.write("done", key, box.checked || undefined);
       note(label);
