@@ -275,3 +275,12 @@ def test_more_groups_than_looks_begin_again_and_other_looks_can_be_given():
 def test_a_single_repeat_has_no_interval_to_draw(values):
     with pytest.raises(ValueError, match=f"at least 2 repeats, got {len(values)}"):
         plotting.intervals(plt.figure().add_subplot(), {"one": {1: [1.0, 2.0], 2: values}})
+
+
+def test_the_legend_has_a_name_for_every_colour_of_a_state():
+    for width in (9, 4):
+        figure, ax = plt.subplots(figsize=(width, 4))
+        legend = plotting.state_legend() if width == 4 else plotting.state_legend(figure)
+        assert legend in figure.legends and not ax.get_legend()
+        dots = zip(legend.texts, legend.legend_handles, strict=True)
+        assert {text.get_text(): dot.get_color() for text, dot in dots} == STATE_COLOURS
