@@ -28,9 +28,9 @@ from statesdiff.check.denoiser import (
     sharpest_map,
     t_bar,
 )
-from statesdiff.check.forward_process import add_noise, alpha_bar, half_time
+from statesdiff.check.forward_process import add_noise, alpha_bar, broken_noise, dried_up, gaussian_guess, half_time
 from statesdiff.check.sampling import ddim_step, ddpm_step
-from statesdiff.check.states import coverage, mean_distance, standardise
+from statesdiff.check.states import broken_map, coverage, fewest_points, mean_distance, standardise
 from statesdiff.check.verdict import Verdict
 
 __all__ = [
@@ -42,6 +42,8 @@ __all__ = [
     "broken_classifier",
     "broken_cosine",
     "broken_guidance",
+    "broken_map",
+    "broken_noise",
     "broken_training",
     "broken_walk",
     "class_gradient",
@@ -57,10 +59,13 @@ __all__ = [
     "ddim_step",
     "ddpm_step",
     "denoising_loss",
+    "dried_up",
     "drop_labels",
     "early_stopping",
     "end_of_chain",
+    "fewest_points",
     "gaussian_denoiser",
+    "gaussian_guess",
     "guided_noise",
     "guided_variances",
     "half_time",

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from statesdiff.check.lines import FindTheLine
+from statesdiff.check.paper import OnPaper
 from statesdiff.check.verdict import Verdict, attempt, close, compare, first_failing, judge, manners, rule_out
 from statesdiff.rng import stream
 from statesdiff.schedule import NoiseSchedule
@@ -153,3 +155,64 @@ def half_time(f: Callable[[Tensor], int]) -> Verdict:
         lambda: judge(f, (ab,), right, wrong, rtol=1e-6),
         lambda: judge(f, (torch.tensor([1.0, 0.75, 0.5, 0.25, 0.1]),), 2, equal, rtol=1e-6),
     )
+
+    return judge(f, (ab,), right, wrong, "from here on the noise is the larger part", rtol=1e-6)
+
+
+dried_up = OnPaper(
+    0.25,
+    {
+        "that is beta / 2, which is right for small beta alone: keep the term in beta squared": 0.2,
+        "that is the variance that one step adds; the old variance, shrunk, comes on top": 0.16,
+        "that is the variance after one step from 1; go on until it no longer changes": 0.52,
+        "that is the variance that Eq. 1 adds in a step; without roots beta is squared": 0.4,
+        "Eq. 1 would leave it at 1; without roots the factors are (1 - beta) and beta, and both count squared": 1.0,
+    },
+    "what a step takes away, the noise puts back: the variance no longer changes",
+)
+gaussian_guess = OnPaper(
+    (0.6, 1.131),
+    {
+        "dividing by the root of alpha_bar undoes the shrinking and takes the noise for signal": (1 / 0.6, 1.886),
+        "the guess is right, and it misses by this much in each coordinate: there are two": (0.6, 0.8),
+        "the guess is right, and this is the mean square: take its root": (0.6, 1.28),
+        "the guess is right, and this is the share that is signal: what is missed is the rest": (0.6, 0.849),
+        "the covariance of x_0 and x_t is the root of alpha_bar, not alpha_bar": (0.36, 1.319),
+    },
+    "the guess keeps the share of x_t that is signal, and misses the rest",
+)
+broken_noise = FindTheLine(
+    source="""
+def noisy(x_0, t, rng):
+    beta = torch.linspace(1e-4, 0.02, 500)
+    beta = torch.cat([torch.zeros(1), beta])
+    alpha_bar = torch.cumprod(1 - beta, dim=0)
+    a = alpha_bar[t]
+    eps = torch.randn(x_0.shape, generator=rng)
+    return a.sqrt() * x_0 + (1 - a).sqrt() * eps
+""",
+    faults={
+        "A": (4, "alpha_bar = 1 - beta"),
+        "B": (7, "return a * x_0 + (1 - a) * eps"),
+        "C": (2, "beta = torch.linspace(1e-4, 0.2, 500)"),
+        "D": (6, "eps = torch.rand(x_0.shape, generator=rng)"),
+    },
+    innocent={
+        1: "it names what is passed",
+        2: "with other betas there would be more or less noise, as at another time, and Gaussian noise",
+        ("A", 2): "smaller betas would do it, but by chance: this width is that of a single step, the root of beta_100",
+        3: "it adds the entry of t = 0; without it every time is one step late, too little to be seen here",
+        4: "whatever share it makes, line 7 would mix signal and noise so that the squares add up to 1",
+        ("C", 4): "without the product there would be the noise of a single step; here there is too much",
+        5: "it could only take the entry of another time: the first would leave a width near 0, the last a mean of 0.1",
+        6: "the noise has mean 0 and variance 1, and the shape of a Gaussian",
+        7: "its factors are such that their squares add up to 1: compute that from mean and width",
+        ("D", 7): "its factors move and stretch the noise; they do not change its shape",
+    },
+    praise={
+        "A": "without the product there is the noise of step t alone",
+        "B": "the squares of signal and noise do not add up to 1: the roots are missing",
+        "C": "all is as it should be at a later time: each beta is too large",
+        "D": "the noise is a box from 0 to 1, which is neither centred nor of variance 1",
+    },
+)

@@ -156,3 +156,22 @@ wrong("half_time", lambda ab: ab[half_time(ab)], "alpha_bar there", "the time")
 wrong("half_time", lambda ab: (ab <= 0.5).sum(), "this counts the times")
 wrong("half_time", lambda ab: (ab <= 0.5).nonzero()[:, 0], "return the first")
 wrong("half_time", lambda ab: (ab < 0.5).nonzero()[0].item(), "<=, not <")
+
+
+wrong("half_time", lambda ab: (ab <= 0.5).nonzero()[0], "the shape should be ()")
+
+
+# dried_up, gaussian_guess: numbers worked out on paper
+
+right("dried_up", 0.25, 0.4 / 1.6, torch.tensor(1 / 4))
+wrong("dried_up", 0.2, "beta / 2", "small beta")
+wrong("dried_up", 0.16, "one step adds")
+wrong("dried_up", 0.52, "after one step from 1")
+wrong("dried_up", 0.4, "without roots beta is squared")
+wrong("dried_up", 1.0, "Eq. 1 would leave it at 1")
+right("gaussian_guess", (0.6, 1.131), [0.36**0.5, (2 * 0.64) ** 0.5])
+wrong("gaussian_guess", (1 / 0.6, (2 * 0.64 / 0.36) ** 0.5), "takes the noise for signal")
+wrong("gaussian_guess", (0.6, 0.8), "in each coordinate", "two")
+wrong("gaussian_guess", (0.6, 1.28), "mean square")
+wrong("gaussian_guess", (0.6, (2 * 0.36) ** 0.5), "the share that is signal")
+wrong("gaussian_guess", (0.36, 1.319), "not alpha_bar")

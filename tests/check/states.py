@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 
+from statesdiff.data import outline_points, states
 from tests.check.answers import right, wrong
 
 # standardise(x)
@@ -96,3 +97,33 @@ wrong("coverage", lambda s, m, r: torch.cdist(s, m).min(0).values <= r, "the mea
 wrong("coverage", lambda s, m, r: torch.cdist(s, m).min(0).values.mean(), "this is the mean distance")
 wrong("coverage", lambda s, m, r: (torch.cdist(s, m) <= r).any(0)[:, None], "the mean is missing")
 wrong("coverage", lambda s, m, r: (torch.cdist(s, m) <= r).any(0).float().mean(0, keepdim=True), "still in a tensor")
+
+
+# fewest_points: what is handed in are 1,000 samples
+
+
+def spread(count):
+    """Evenly spaced points of the outline, repeated."""
+    points = outline_points(count)
+    return points[torch.arange(1000) * len(points) // 1000]
+
+
+def greedy():
+    """The next point is always the one that reaches most of what is left."""
+    target = outline_points(3000)
+    near = (torch.cdist(target, target) < 0.048).float()
+    left, chosen = torch.ones(len(target)), []
+    while left.mean() > 0.03:
+        chosen.append((near @ left).argmax())
+        left *= 1 - near[chosen[-1]]
+    centres = target[torch.stack(chosen)]
+    nearest = torch.cdist(outline_points(1000), centres).argmin(dim=1)
+    return torch.cat([centres, centres[nearest[torch.linspace(0, 999, 1000 - len(centres)).long()]]])
+
+
+right("fewest_points", spread(280), greedy())
+wrong("fewest_points", states(200, seed=7).x, "at most 300", "different points among 1,000 that pass")
+wrong("fewest_points", spread(200), "200 different points, but not accepted", "coverage")
+wrong("fewest_points", states().x[:1000], "not accepted", "EMD", "coverage")
+wrong("fewest_points", outline_points(280), "1,000 points of the plane", "(280, 2)")
+wrong("fewest_points", torch.full((1000, 2), math.nan), "1,000 points of the plane")
