@@ -202,7 +202,7 @@ def noisy(x_0, t, rng):
         2: "with other betas there would be more or less noise, as at another time, and Gaussian noise",
         ("A", 2): "smaller betas would do it, but by chance: this width is that of a single step, the root of beta_100",
         3: "it adds the entry of t = 0; without it every time is one step late, too little to be seen here",
-        4: "whatever share it makes, line 7 would mix signal and noise so that the squares add up to 1",
+        4: "whatever share it makes, signal and noise are mixed so that the squares add up to 1; here they do not",
         ("C", 4): "without the product there would be the noise of a single step; here there is too much",
         5: "it could only take the entry of another time: the first would leave a width near 0, the last a mean of 0.1",
         6: "the noise has mean 0 and variance 1, and the shape of a Gaussian",
