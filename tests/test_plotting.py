@@ -158,6 +158,16 @@ def test_arrows_keep_their_directions_and_the_order_of_their_lengths():
     assert length[2] > 0.01
 
 
+def test_no_arrow_is_longer_than_asked_for():
+    v = torch.tensor([[3000.0, 4000.0], [0.0, -1.0], [0.1, 0.0]])
+    lengths = []
+    for longest in (0.3, 0.06):
+        quiver = plotting.arrows(X[:3], v, longest=longest).collections[0]
+        lengths.append(np.linalg.norm(np.c_[quiver.U, quiver.V], axis=1))
+        assert 0.99 * longest < lengths[-1].max() < longest
+    np.testing.assert_allclose(lengths[0], 5 * lengths[1], rtol=1e-6)
+
+
 def test_arrows_of_no_length_at_all_are_no_error():
     quiver = plotting.arrows(X, 0 * X).collections[0]
     assert not np.c_[quiver.U, quiver.V].any()

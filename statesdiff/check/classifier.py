@@ -211,14 +211,14 @@ def train(classifier, schedule, x_0, y, generator):
         11: "without it nothing would be learnt at all, and the loss would stay at log 5",
         12: "without it the weights would stay as they are, and so would the loss, at log 5",
         13: "it only tells the loss, and changes nothing",
-        ("A", 7): "the points are noised: a classifier of clean ones could bring its loss down to that level and below",
+        ("A", 7): "the points are noised: where they are not, borders are hard as well, but the loss goes to zero",
         (
             "B",
             9,
         ): "it does what it should: a loss of next to nothing says that the labels could all be told from the points",
     },
     praise={
-        "A": "softmax twice: even a sure and right answer then costs 0.9 nats, and the network cannot become sure",
+        "A": "softmax twice: a sure, right answer still costs 0.9 nats, so the network makes itself too sure",
         "B": "the points were never noised: the loss is next to nothing, and the beliefs have no soft borders",
         "C": "only the later half of the times: their loss is high, and what is said of t = 60 was never corrected",
     },

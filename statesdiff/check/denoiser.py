@@ -153,7 +153,7 @@ broken_training = FindTheLine(
     """
 def train(model, schedule, x_0, generator):
     optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
-    for _ in range(400):
+    for _ in range(300):
         rows = torch.randint(len(x_0), (512,), generator=generator)
         t = torch.randint(1, schedule.T + 1, (512,), generator=generator)
         eps = torch.randn(512, 2, generator=generator)
@@ -232,7 +232,7 @@ def _settings(made: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 sharpest_map = ScoreToBeat(
     _sharpness,
     "mean distance of 2,000 samples to the outline, two trainings",
-    target=0.025,
-    best=0.02,
-    tolerance=0.08,
+    target=0.031,
+    best=0.0284,
+    tolerance=0.1,  # over six seeds single trainings of the book's own differ by 4%, of other settings by up to 10%
 )
