@@ -139,13 +139,14 @@ def arrows(
 def trajectories(
     path: Sequence[Tensor], y: Tensor | None = None, ax: Axes | None = None, *, title: str = "", n: int = 40
 ) -> Axes:
-    """The ways of the first n points through a sampler's path, from the dots (x_T) to the end (x_0)."""
+    """The ways of the first n points through a sampler's path, from grey dots (x_T) to crosses (x_0)."""
     ax = _square(ax, title, 3.2)
     ways = torch.stack([x[:n] for x in path])  # (steps, n, 2)
     colours = [INK] * ways.shape[1] if y is None else np.array(list(STATE_COLOURS.values()))[np.asarray(y[:n])]
     for way, colour in zip(ways.unbind(1), colours, strict=True):
         ax.plot(*way.T, color=colour, linewidth=0.7, alpha=0.7)
-    ax.scatter(*ways[0].T, s=6, color=GREY, zorder=3)
+    ax.scatter(*ways[0].T, s=12, color=GREY, zorder=3)
+    ax.scatter(*ways[-1].T, s=28, c=list(colours), marker="X", linewidths=0, zorder=4)
     return ax
 
 

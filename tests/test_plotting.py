@@ -180,7 +180,10 @@ def test_trajectories_follow_the_first_points():
     for i, line in enumerate(ax.lines):
         np.testing.assert_allclose(line.get_xydata(), torch.stack([x[i] for x in path]).numpy(), rtol=1e-6)
         assert line.get_color() == list(STATE_COLOURS.values())[int(Y[i])]
-    np.testing.assert_allclose(ax.collections[0].get_offsets(), X[:7].numpy(), rtol=1e-6)  # dots at x_T
+    dots, crosses = ax.collections
+    np.testing.assert_allclose(dots.get_offsets(), X[:7].numpy(), rtol=1e-6)  # x_T
+    np.testing.assert_allclose(crosses.get_offsets(), 0, atol=1e-6)  # x_0
+    assert [to_hex(colour) for colour in crosses.get_facecolors()] == [line.get_color().lower() for line in ax.lines]
 
 
 @pytest.mark.parametrize("y", [None, Y[:9]])
