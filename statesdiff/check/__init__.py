@@ -29,7 +29,7 @@ from statesdiff.check.denoiser import (
     t_bar,
 )
 from statesdiff.check.forward_process import add_noise, alpha_bar, broken_noise, dried_up, gaussian_guess, half_time
-from statesdiff.check.sampling import ddim_step, ddpm_step
+from statesdiff.check.sampling import broken_sampler, ddim_step, ddpm_step, gaussian_step, ten_times
 from statesdiff.check.states import broken_map, coverage, fewest_points, mean_distance, standardise
 from statesdiff.check.verdict import Verdict
 
@@ -44,6 +44,7 @@ __all__ = [
     "broken_guidance",
     "broken_map",
     "broken_noise",
+    "broken_sampler",
     "broken_training",
     "broken_walk",
     "class_gradient",
@@ -66,6 +67,7 @@ __all__ = [
     "fewest_points",
     "gaussian_denoiser",
     "gaussian_guess",
+    "gaussian_step",
     "guided_noise",
     "guided_variances",
     "half_time",
@@ -85,6 +87,7 @@ __all__ = [
     "t_bar",
     "ten_rungs",
     "ten_scales",
+    "ten_times",
     "two_gaussians",
     "width_for",
 ]

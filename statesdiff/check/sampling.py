@@ -1,4 +1,4 @@
-"""Self-checks of chapter 4: one step of ancestral sampling, and one of the deterministic sampler."""
+"""Self-checks of chapter 4: steps of two samplers, one on paper, spoilt samplers, and the best ten times."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,9 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from statesdiff.check.lines import FindTheLine
+from statesdiff.check.paper import OnPaper
+from statesdiff.check.scores import AgainstTheRules, ScoreToBeat
 from statesdiff.check.verdict import Verdict, first_failing, judge
+from statesdiff.checkpoints import book_denoiser
+from statesdiff.data import JITTER, outline_points, states
+from statesdiff.exact import IdealDenoiser
+from statesdiff.metrics import emd
 from statesdiff.rng import stream
-from statesdiff.samplers import ddim, posterior
+from statesdiff.samplers import ddim, last, posterior
 from statesdiff.schedule import NoiseSchedule
 
 
@@ -107,3 +114,93 @@ def _wrong_ways(schedule: NoiseSchedule, x: Tensor, t: int, s: int, eps_hat: Ten
         "the sign of the noise is wrong": b.sqrt() * x_0_hat - (1 - b).sqrt() * eps_hat,
         "1 - alpha_bar belongs to s on the way back, not to t": b.sqrt() * x_0_hat + (1 - a).sqrt() * eps_hat,
     }
+
+
+broken_sampler = FindTheLine(
+    source="""
+def sample(network, schedule, x, generator):
+    T, beta, alpha_bar = schedule.T, schedule.beta, schedule.alpha_bar
+    for t in range(T, 0, -1):
+        t_bar = 2 * (t - T / 2) / T
+        eps_hat = network(x, t_bar)
+        noise = (1 - alpha_bar[t]).sqrt()
+        x = (x - beta[t] / noise * eps_hat) / (1 - beta[t]).sqrt()
+        sigma = beta[t].sqrt()
+        z = torch.randn(x.shape, generator=generator) if t > 1 else 0 * x
+        x = (x + sigma * z).float()
+        yield x
+""",
+    faults={
+        "A": (8, "sigma = beta[t]"),
+        "B": (4, "t_bar = t / T"),
+        "C": (9, "z = torch.randn(x.shape, generator=generator)"),
+        "D": (6, "noise = (1 - alpha_bar[min(t + 1, T)]).sqrt()"),
+    },
+    innocent={
+        1: "it names what comes in, and all of them do that alike",
+        2: "the tables are the same in all of them, and so is their length",
+        3: "all of them take every step, from T to 1; one left out at the end would leave the points of t = 1",
+        4: "a network that is told a wrong time takes away noise of a wrong size: so far from the truth that no state "
+        "is drawn",
+        ("A", 4): "told a wrong time, the network would not end on the coasts, and these points do",
+        5: "the network is asked what it was trained for, as long as the time it is told is right",
+        6: "the size of the noise divides what is taken away: were it wrong, a little too much or too little would "
+        "be left at every t, at t = 1 as well, but no place would be missed",
+        ("B", 6): "noise of a slightly wrong size leaves lines of a slightly wrong thickness; here there are none",
+        ("C", 6): "were the size of the noise wrong, t = 1 would differ from the right program, and it does not",
+        7: "it is Eq. 6 without its noise: with another factor the whole map would grow or shrink on the way",
+        8: "it says how much noise is added at every step: were it wrong, the spread of the points would be, too",
+        9: "it draws the noise, and none at the last step; all before the last step is as in the right program",
+        ("C", 8): "were the size of the fresh noise wrong, t = 1 would differ from the right program",
+        10: "it adds the noise that lines 8 and 9 have made, and none is lost",
+        11: "it hands out each set of points, and changes none",
+    },
+    praise={
+        "A": "a variance in place of its root is far too little noise, and the points crowd into a few stretches",
+        "B": "time from 0 to 1, told to a network that learnt it from -1 to 1: it believes (t + T) / 2",
+        "C": "noise at the last step; until t = 1 all is as it should be",
+        "D": "off by one: divided by a larger noise, too little is taken away at every step",
+    },
+)
+
+gaussian_step = OnPaper(
+    right=0.2 * 0.625 / 0.7,
+    wrong={
+        "this is beta_t, which would be exact for s = 1": 0.2,
+        "this is the posterior variance beta_tilde, which would be exact for s = 0, a known origin": 0.2 * 0.5 / 0.6,
+        "this is a standard deviation: the variance is its square": (0.2 * 0.625 / 0.7) ** 0.5,
+        "this is a precision: the variance is one over it": 0.7 / (0.2 * 0.625),
+        "this is v_{t-1}, the variance before x_t is known": 0.625,
+        "v_{t-1} and v_t are swapped": 0.2 * 0.7 / 0.625,
+        "s^2 is a variance: in v_{t-1} it is multiplied by alpha_bar_{t-1}": 0.2 * 0.75 / 0.8,
+    },
+    praise="between beta_tilde and beta_t, as s lies between 0 and 1",
+    rtol=1e-3,
+)
+
+
+def _emd_of_ten_times(times: Any) -> float:
+    """The EMD between 2,000 fresh points and as many samples, mean over two predictors from the same starts."""
+    try:
+        falling = [int(t) for t in times]
+        whole = all(a == b for a, b in zip(falling, times, strict=True))
+    except (TypeError, ValueError, RuntimeError):
+        falling, whole = [], False
+    if len(falling) != 10 or not whole or falling != sorted(set(falling), reverse=True):
+        raise AgainstTheRules(f"give ten whole numbers that fall, such as 500, 450, ..., 50; yours are {times!r}")
+    if falling[0] > 500 or falling[-1] < 1:
+        raise AgainstTheRules(f"the ten times lie in 1 to 500 (0 is added), yours in {falling[-1]} to {falling[0]}")
+    model, schedule = book_denoiser("fourier")
+    exact = IdealDenoiser(outline_points(1000), schedule, jitter=JITTER)
+    x_T, fresh = torch.randn(2000, 2, generator=stream("ten times")), states(400, seed=11).x
+    drawn = [last(ddim(predictor, schedule, x_T, steps=[*falling, 0])) for predictor in (model, exact)]
+    return sum(emd(x, fresh) for x in drawn) / len(drawn)
+
+
+ten_times = ScoreToBeat(
+    measure=_emd_of_ten_times,
+    what="EMD with ten times",
+    target=0.12,
+    best=0.1,
+    tolerance=0.02,
+)

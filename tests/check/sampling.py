@@ -144,3 +144,32 @@ wrong("ddim_step", there_and_back(lambda ab, t, s, x, e: x if s == 0 else mixed(
 wrong("ddim_step", there_and_back(lambda ab, t, s, x, e: mixed(ab[max(s, 1)], x, e)), "right elsewhere", "from 10 to 0")
 wrong("ddim_step", lambda schedule, x_t, t, s, eps_hat: torch.randn(50, 2).tolist(), "fresh noise")
 wrong("ddim_step", lambda schedule, x_t, t, s, eps_hat: (2 * x_t).tolist(), "not the right numbers")
+
+
+# gaussian_step: beta_t = 0.2, alpha_bar_{t-1} = 0.5, s = 0.5
+
+V_PREV = 0.5 * 0.5**2 + 0.5
+V = 0.8 * V_PREV + 0.2
+
+right("gaussian_step", 0.2 * V_PREV / V, 0.179, torch.tensor(0.1786))
+wrong("gaussian_step", 0.2, "this is beta_t", "s = 1")
+wrong("gaussian_step", 0.2 * 0.5 / 0.6, "beta_tilde", "s = 0")
+wrong("gaussian_step", (0.2 * V_PREV / V) ** 0.5, "standard deviation")
+wrong("gaussian_step", 1 / V_PREV + 0.8 / 0.2, "precision")
+wrong("gaussian_step", V_PREV, "before x_t is known")
+wrong("gaussian_step", 0.2 * V / V_PREV, "swapped")
+wrong("gaussian_step", 0.2 * 0.75 / 0.8, "multiplied by alpha_bar_{t-1}")
+wrong("gaussian_step", "one fifth", "yours is str")
+
+
+# ten_times
+
+right("ten_times", TEN_TIMES_BEST)
+wrong("ten_times", range(500, 0, -50), "0.1", "at most", "the book's own")
+wrong("ten_times", [500, 450, 400], "ten whole numbers that fall", "[500, 450, 400]")
+wrong("ten_times", list(range(1, 11)), "ten whole numbers that fall")
+wrong("ten_times", [10, 9, 8, 7, 6, 5, 4, 3, 2, 0], "1 to 500", "in 0 to 10")
+wrong("ten_times", [600, 9, 8, 7, 6, 5, 4, 3, 2, 1], "1 to 500", "in 1 to 600")
+wrong("ten_times", [9.5, 9, 8, 7, 6, 5, 4, 3, 2, 1], "ten whole numbers")
+wrong("ten_times", 10, "ten whole numbers")
+wrong("ten_times", lambda T: range(10), "ten whole numbers")
