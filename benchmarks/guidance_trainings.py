@@ -173,7 +173,7 @@ def exact() -> IdealDenoiser:
 
 
 @cache
-def tilted(t: int, scale: float, n: int = 200_000) -> tuple[Tensor, Tensor]:
+def tilted(t: int, scale: float, n: int) -> tuple[Tensor, Tensor]:
     """Points of Oklahoma at time t, and the weights p(Oklahoma | x)^(scale - 1) that make of them the tilted density.
 
     By Bayes' rule p(x) p(y | x)^scale is p(x | y) p(y | x)^(scale - 1), up to a factor.
@@ -227,9 +227,9 @@ def compare_walks(seed: int, n: int) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(seed=seed)
 
 
-def tilt_card(x: Tensor, t: int, seed: int, scale: float = 4.0) -> dict[str, float]:
+def tilt_card(x: Tensor, t: int, seed: int, n: int = 200_000) -> dict[str, float]:
     """Points at time t against the tilted density: total variation, its floor, and the share on the left."""
-    points, weights = tilted(t, scale)
+    points, weights = tilted(t, 4.0, n)
     drawn = points[torch.multinomial(weights, len(x), replacement=True, generator=stream("floor", seed))]
     want, middle = shares(points, weights), float(SCHEDULE.alpha_bar[t].sqrt()) * 0.38
     left = [float((of[:, 0] < middle).double().mean()) for of in (x, drawn)]
