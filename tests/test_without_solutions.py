@@ -26,6 +26,8 @@ def source(cell: dict) -> str:
 
 
 def functions(text: str) -> dict[str, str]:
+    if text.startswith("<details>"):  # an answer in words
+        return {}
     return {node.name: ast.dump(node) for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
 
 
