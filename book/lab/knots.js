@@ -45,7 +45,7 @@ export class KnotChart extends Chart {
     super(parent, { label: "The curve", x: [0, 1], y: [LOWEST - 0.5, HIGHEST + 0.5], xTicks: [0, 0.5, 1],
       yTicks: ticks, xName: "t / T", ratio: 0.9 });
     this.canvas.style.aspectRatio = "1 / 0.9";
-    Object.assign(this, { knots, steps, beside: [], chosen: 0 });
+    Object.assign(this, { knots, steps, chosen: 0 });
     const choose = ([u, value]) => {
       const k = Math.round(u * (KNOTS - 1)), near = Math.abs(u * (KNOTS - 1) - k) < GRASP && u > -0.1 && u < 1.1;
       if (!near || Math.abs(value - this.knots[k]) > 3) return false;
@@ -68,8 +68,6 @@ export class KnotChart extends Chart {
     this.axes();
     this.line([this.at(0, 0), this.at(1, 0)], { colour: grey, width: 1, dash: [3, 3] });
     this.text("log signal-to-noise", 40, 11);
-    for (const { values, k } of this.beside) this.curve(values.map((_, i) => i / (values.length - 1)), values,
-      { colour: this.stateColour(k), width: 1.5, dash: [5, 4] });
     this.curve(this.knots.map((_, k) => k / (KNOTS - 1)), this.knots, { colour: accent });
     for (let i = 0; i < this.steps; i++) {
       const u = this.steps === 1 ? 1 : i / (this.steps - 1), [x, y] = this.at(u, curveAt(this.knots, u));

@@ -59,7 +59,8 @@ export class NoiseSchedule {
   static from_log_snr(log_snr, name = "custom") {
     if (log_snr.some((v, i) => !Number.isFinite(v) || (i && !(v < log_snr[i - 1]))))
       throw new RangeError("log_snr must fall, and be finite");
-    const log_alpha_bar = [0, ...Array.from(log_snr, (v) => (v > 0 ? -Math.log1p(Math.exp(-v)) : v - Math.log1p(Math.exp(v))))];
+    const log_sigmoid = (v) => Math.min(v, 0) - Math.log1p(Math.exp(-Math.abs(v)));
+    const log_alpha_bar = [0, ...Array.from(log_snr, log_sigmoid)];
     const beta = (t) => (t ? -Math.expm1(log_alpha_bar[t] - log_alpha_bar[t - 1]) : 0);
     return new NoiseSchedule(Float64Array.from(log_alpha_bar, (_, t) => beta(t)), name);
   }

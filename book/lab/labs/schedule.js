@@ -26,7 +26,11 @@ function linearCurve(u) {
   const lost = (t) => 1e-4 * t + (0.0199 * t * (t - 1)) / 998, root = (v) => Math.log1p(Math.exp(-v));
   const time = (v) => { // where the curve has the value v
     let [low, high] = [1e-6, 600];
-    for (let i = 0; i < 60; i++) [low, high] = lost((low + high) / 2) < root(v) ? [(low + high) / 2, high] : [low, (low + high) / 2];
+    for (let i = 0; i < 60; i++) {
+      const middle = (low + high) / 2;
+      if (lost(middle) < root(v)) low = middle;
+      else high = middle;
+    }
     return low;
   };
   const [from, to] = [LAMBDA_FIRST, LAMBDA_LAST].map(time);
@@ -72,7 +76,7 @@ lab("schedule", {
   mount(el, api) {
     const now = { result: null };
     let seed = api.seed, drawn = false;
-    sentence(el, "Compare the three curves at ten steps. Then draw one of your own that misses by less: drag the " +
+    sentence(el, "Compare the three curves of log signal-to-noise λ at ten steps. Then draw one of your own that misses by less: drag the " +
       "knots, or choose one with the left and right arrow keys and move it with up and down.");
     const pictures = make(el, "div", { className: "lab-pictures" });
     const chart = new KnotChart(pictures, { knots: knotsOn(even), steps: COUNTS[1], onMove: (knots) => {
@@ -101,10 +105,10 @@ lab("schedule", {
     } });
     const layer = menu(extras(el), { points: true, outline: true }, { onChange: () => picture.refresh(),
       onSave: () => picture.save("schedule.png", `${COUNTS[steps.value]} steps, ${shape.value}, seed ${seed}`) });
-    measured(el, { first: "log SNR first", last: "last", miss: "miss", distance: "distance" }, ["distance"]);
+    measured(el, { first: "first λ", last: "last λ", miss: "miss", distance: "distance" }, ["distance"]);
     sentence(el, "The miss is how far, on average, a start arrives from where a very fine way takes it. Few steps miss " +
       "least if they linger where signal and noise are about equal, for there it is decided which state a point goes " +
-      "to; how sharp the outline is depends on the clean end alone. One curve cannot spend its steps twice.");
+      "to; how sharp the outline is depends mostly on the steps at the clean end. One curve cannot spend its steps twice.");
 
     const run = dial(api, "sample", { need: ["outline"], onMessage: show, onResult: (result, args) => {
       startStop(draw, "Draw", false);
@@ -132,7 +136,8 @@ lab("schedule", {
     }
 
     picture.draw = () => {
-      if (layer("outline")) picture.points(api.data.outline.x, { colour: picture.colour("--lab-grey"), size: 1, alpha: 0.6 });
+      const grey = picture.colour("--lab-grey");
+      if (layer("outline")) picture.points(api.data.outline.x, { colour: grey, size: 1, alpha: 0.6 });
       if (now.result && layer("points")) picture.points(now.result.x_0, { y: now.result.y, size: 2.2 });
     };
     chart.refresh();

@@ -89,8 +89,8 @@ lab("timesteps", {
   mount(el, api) {
     const now = { ends: null, result: null, args: null };
     let seed = api.seed, drawn = false;
-    sentence(el, "Keep the betas and turn T down from 500 to 5: when do the black points, where the sampler begins, part " +
-      "from the coloured ones, where the chain ends? Then begin where it ends, or match the ends.");
+    sentence(el, "Keep the betas and turn T down from 500 to 5: when do the points without colour, where the sampler " +
+      "begins, part from the coloured ones, where the chain ends? Then begin where it ends, or match the ends.");
     const pictures = make(el, "div", { className: "lab-pictures" });
     const left = new Picture(pictures, { label: "The chain's end, and the sampler's start", limit: 3.2 });
     const right = new Picture(pictures, { label: "Samples of the exact denoiser", limit: 3.2 });
