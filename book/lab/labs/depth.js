@@ -89,7 +89,7 @@ class DepthLab {
 
   ended(found) {
     this.run = null;
-    this.go.textContent = "Train again";
+    this.go.textContent = "Train";
     this.finished = [...this.finished, { ...found, samples: null, weights: shapeWeights(found) }].slice(-SHAPES_KEPT);
     this.show(found);
     this.api.output("lowest", found.lowest, 3);
