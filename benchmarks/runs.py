@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,11 +18,14 @@ Key = tuple[str | int, ...]
 def run_all(make: Callable[..., list[dict]], keys: Sequence[Key], folder: Path, workers: int = 1) -> list[dict]:
     """The rows of make(*key) for every key, in order; those in `folder` are read, the others made and put there.
 
-    `workers` processes of one thread each. Stopped, what is finished stays, and the same call makes the rest.
+    `workers` processes of one thread each, one a thread of this process. Stopped, what is finished stays, and the same
+    call makes the rest.
     """
     folder.mkdir(parents=True, exist_ok=True)
     missing = [key for key in keys if not _path(folder, key).exists()]
-    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as executor:
+    one = {"initializer": torch.set_num_threads, "initargs": (1,)}
+    several = {"max_workers": workers, "mp_context": get_context("spawn")}
+    with ProcessPoolExecutor(**several, **one) if workers > 1 else ThreadPoolExecutor(1, **one) as executor:
         futures = {executor.submit(make, *key): key for key in missing}
         try:
             for future in tqdm(as_completed(futures), total=len(futures), disable=None):

@@ -8,14 +8,13 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from statesdiff.data import STATE_NAMES
 from statesdiff.files.atomic import write_atomically
-from statesdiff.results import compare, floor, pivot, table, trained
+from statesdiff.results import pivot, table
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("book/project.md", "book/toys.md")

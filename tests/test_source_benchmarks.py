@@ -1,0 +1,115 @@
+"""The benchmarks that follow the source documents, small: what they run, what they measure, what a stop loses."""
+
+import json
+import math
+
+import any_shape
+import guided_conditional as claims
+import pandas as pd
+import pytest
+import runs
+import torch
+
+from statesdiff.ablations.embedded import Embedded
+from statesdiff.ablations.toys import points
+from statesdiff.schedule import NoiseSchedule
+
+# Runs
+
+
+def squares(name: str, n: int) -> list[dict]:
+    """A run that fails for n = 3."""
+    return [{"name": name, "square": n * n, "inverse": 1 / (n - 3)}]
+
+
+def test_what_is_finished_stays_and_only_the_rest_is_made(tmp_path):
+    keys = [("a", 1), ("a", 3), ("b", 2)]
+    with pytest.raises(ZeroDivisionError):
+        runs.run_all(squares, keys[:2], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["a-1.json"]
+    for n in (1, 3):  # what lies there is believed
+        (tmp_path / f"a-{n}.json").write_text(json.dumps([{"name": "kept", "square": n}, {"name": "too", "square": n}]))
+    rows = runs.run_all(squares, keys, tmp_path)
+    assert [row["name"] for row in rows] == ["kept", "too", "kept", "too", "b"] and rows[-1]["square"] == 4
+
+
+# Any shape
+
+
+@pytest.fixture
+def few_points(monkeypatch):
+    monkeypatch.setattr(any_shape, "N", 50)
+    monkeypatch.setattr(any_shape, "T", 10)
+
+
+def test_a_seed_of_any_shape_has_a_row_for_each_way(few_points):
+    rows = pd.DataFrame(any_shape.make(5, "linear_matched", seed=1, steps=2)).set_index("network")
+    assert list(rows.index) == ["exact", "fourier", "plain", "real"] and set(rows.D) == {5} and set(rows["T"]) == {10}
+    assert rows.loc["exact", ["excess in the plane", "excess in the others"]].tolist() == [0, 0]
+    assert (rows.loc[["fourier", "plain"], "excess in the plane"] > 0.01).all()  # two steps teach little
+    assert rows.loc["real", "distance"] < 0.02 and rows.loc["real"].filter(like="excess").isna().all()
+    assert rows.loc["real", "deviation of the others"] == pytest.approx(0.1, rel=4 / math.sqrt(2 * 150))
+    again = pd.DataFrame(any_shape.make(5, "linear_matched", seed=1, steps=2)).set_index("network")
+    pd.testing.assert_frame_equal(rows, again)
+
+
+def test_with_the_published_ramp_the_plain_recipe_is_left_out(few_points):
+    rows = pd.DataFrame(any_shape.make(2, "linear", seed=0, steps=1)).set_index("network")
+    assert list(rows.index) == ["exact", "fourier", "real"] and rows["deviation of the others"].isna().all()
+
+
+def test_the_excess_is_that_of_the_loss():
+    known, schedule = Embedded(4, seed=1), NoiseSchedule.linear(T=20, beta_1=0.01, beta_T=0.3)
+    exact, x_0 = known.ideal(schedule), known.draw(40, seed=7).x
+    shift = torch.tensor([0.3, 0.3, 0.5, 0.5]) @ known.turn.T  # an error that is known: 0.3 in the plane, 0.5 beside it
+
+    def wrong(x_t, t):
+        return exact(x_t, t) + shift
+
+    found = any_shape.excess(wrong, exact, x_0, schedule, seed=0)
+    assert found == pytest.approx({"excess in the plane": 0.09, "excess in the others": 0.25}, rel=1e-4)
+
+
+# Guided and conditional
+
+
+def test_every_way_to_ask_for_a_class_has_a_row(monkeypatch):
+    monkeypatch.setattr(claims, "N", 20)
+    monkeypatch.setattr(claims, "STEPS", 3)
+    rows = pd.DataFrame(claims.make("moons", seed=0, updates=3)).set_index("network")
+    ways = ["conditional", "guided 1.5", "guided 2", "guided 3", "guided 5", "classifier 1", "classifier 3"]
+    assert list(rows.index) == [*ways, "two halves", "short conditional", "short classifier", "real"]
+    assert rows.loc["conditional", "off"] == 0 and rows.drop("conditional").off.isna().all()
+    assert not rows.drop(columns="off").isna().any(axis=None)
+    pd.testing.assert_frame_equal(rows, pd.DataFrame(claims.make("moons", seed=0, updates=3)).set_index("network"))
+
+
+def test_budgets_are_as_the_rows_say(monkeypatch):
+    trained = []
+
+    def record(kind, known, seed, steps):
+        trained.append((kind, steps))
+        return lambda *a, **k: None
+
+    monkeypatch.setattr(claims, "trained", record)
+    known = points("moons")
+    names = [name for name, _ in claims.predictors(known, torch.zeros(4, dtype=torch.int64), 0, 100)]
+    assert len(names) == len(set(names)) == 10
+    assert trained[:3] == [("told", 100), ("untold", 100), ("classifier", 100)]
+    assert trained[3:] == [("untold", 50), ("classifier", 50), ("told", 10), ("classifier", 10)]
+
+
+@pytest.mark.parametrize("data", ["blobs", "helix"])
+def test_real_points_are_judged_as_real(data):
+    known = points(data)
+    y = torch.arange(2).repeat_interleave(claims.N)
+    drawn = known.fresh(40 * claims.N, 77)
+    x = torch.cat([drawn.of_class(k)[: claims.N] for k in range(2)])
+    found = claims.judge(x, y, known, seed=3)
+    assert found["accuracy"] > {"blobs": 0.9, "helix": 0.75}[data]  # classes overlap, the helix' by chance
+    assert found["coverage"] == pytest.approx(0.95, abs=4 * math.sqrt(0.95 * 0.05 / claims.N))
+    assert found["spread"] == pytest.approx(1, abs=0.12)
+    swapped = claims.judge(x.flip(0), y, known, seed=3)
+    assert swapped["accuracy"] < 0.3 and swapped["EMD"] > found["EMD"]
+    narrow = claims.judge(0.5 * (x - x.mean(0)) + x.mean(0), y, known, seed=3)
+    assert narrow["spread"] == pytest.approx(0.5 * found["spread"], rel=0.05) and narrow["coverage"] < 0.7
