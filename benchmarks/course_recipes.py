@@ -17,8 +17,8 @@ written to FOLDER/RECIPE/, one file of at most 2.5 MB for each network. So a run
 under way, and ends with the same numbers as one that was not. With `--device cuda` the same random numbers go to the
 graphics card, where an epoch takes a second; the committed results were made there, and sums are rounded otherwise.
 
-On its way a network is judged after each of the first ten epochs, then after every tenth, and after the three that
-follow new noise: by its loss on fresh points, and a denoiser by 2,000 samples, always from the same noise, so that only
+On its way a network is judged after each of the first ten epochs, then after every tenth, after the last with
+old noise and the first three with new: by its loss on fresh points, and a denoiser by 2,000 samples, always from the same noise, so that only
 the network differs.
 
 `table` draws 5,000 samples without and 5,000 of each class with guidance (scale 1, the project's deterministic
@@ -61,7 +61,7 @@ N_CURVE = 2000  # samples drawn to judge a denoiser on its way
 
 def is_judged(epoch: int, refresh: int) -> bool:
     """Whether the network is judged after this epoch; its noise is new before epochs 1, refresh + 1, ..."""
-    return epoch <= 10 or epoch % 10 == 0 or (epoch - 1) % refresh < 3
+    return epoch <= 10 or epoch % 10 == 0 or epoch % refresh < 4
 
 
 def judge_on_its_way(training: Training, fresh: Dataset) -> dict[str, float]:
