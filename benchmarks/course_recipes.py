@@ -17,9 +17,9 @@ written to FOLDER/RECIPE/, one file of at most 2.5 MB for each network. So a run
 under way, and ends with the same numbers as one that was not. With `--device cuda` the same random numbers go to the
 graphics card, where an epoch takes a second; the committed results were made there, and sums are rounded otherwise.
 
-On its way a network is judged after each of the first ten epochs, then after every tenth, after the last with
-old noise and the first three with new: by its loss on fresh points, and a denoiser by 2,000 samples, always from the same noise, so that only
-the network differs.
+On its way a network is judged after each of the first ten epochs, then after every tenth, after the last with old noise
+and after the first three with new: by its loss on fresh points, and a denoiser by 2,000 samples, always from the same
+noise, so that only the network differs.
 
 `table` draws 5,000 samples without and 5,000 of each class with guidance (scale 1, the project's deterministic
 update, all 500 steps) and puts them next to the published figures, the book's own recipes and weights, and real

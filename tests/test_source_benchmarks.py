@@ -79,9 +79,16 @@ def test_every_way_to_ask_for_a_class_has_a_row(monkeypatch):
     rows = pd.DataFrame(claims.make("moons", seed=0, updates=3)).set_index("network")
     ways = ["conditional", "guided 1.5", "guided 2", "guided 3", "guided 5", "classifier 1", "classifier 3"]
     assert list(rows.index) == [*ways, "two halves", "short conditional", "short classifier", "real"]
-    assert rows.loc["conditional", "off"] == 0 and rows.drop("conditional").off.isna().all()
-    assert not rows.drop(columns="off").isna().any(axis=None)
+    assert not rows.isna().any(axis=None)
     pd.testing.assert_frame_equal(rows, pd.DataFrame(claims.make("moons", seed=0, updates=3)).set_index("network"))
+
+
+def test_guidance_of_scale_one_that_were_something_else_would_be_seen(monkeypatch):
+    monkeypatch.setattr(claims, "N", 5)
+    monkeypatch.setattr(claims, "STEPS", 2)
+    monkeypatch.setattr(claims, "ClassifierFreeGuidance", lambda model, y, scale=1.0: lambda x_t, t: model(x_t, t))
+    with pytest.raises(AssertionError, match="guidance of scale 1 differs from the conditional network: moons, seed 0"):
+        claims.make("moons", seed=0, updates=1)
 
 
 def test_budgets_are_as_the_rows_say(monkeypatch):

@@ -8,21 +8,21 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from statesdiff.data import STATE_NAMES
 from statesdiff.files.atomic import write_atomically
-from statesdiff.results import pivot, table
+from statesdiff.intervals import interval
+from statesdiff.results import compare, floor, pivot, table, trained
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("book/project.md", "book/toys.md")
-COURSE = ROOT / "benchmarks" / "results" / "course_recipes.csv"
+COURSE = ROOT / "benchmarks" / "results"
+REFRESH = {"cosine": 50, "step": 25}  # epochs for which one set of noisy points serves
 BLOCK = re.compile(r"(?<=^% table: )(?P<name>[\w-]+)\n.*?(?=^% end$)", re.MULTILINE | re.DOTALL)
-MARGIN = 0.05  # of the floor; chosen before the networks were trained
-ACCURACY = 0.02  # two points in a hundred, likewise
-PUBLISHED = "*, published*"
 
 
 def piped(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -32,34 +32,49 @@ def piped(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def of_frame(frame: pd.DataFrame, corner: str) -> str:
+def of_frame(frame: pd.DataFrame, corner: str = "") -> str:
     """A table of text as Markdown, its index in the first column."""
-    return piped(
-        [corner, *map(str, frame)],
-        ([str(name), *map(str, row)] for name, row in zip(frame.index, frame.to_numpy(), strict=True)),
-    )
+    rows = zip(frame.index, frame.to_numpy(), strict=True)
+    return piped([corner, *map(str, frame)], ([str(name), *map(str, row)] for name, row in rows))
+
+
+def course(samples: str) -> pd.DataFrame:
+    """The judged solutions of the course project: all points or those of single states."""
+    rows = pd.read_csv(COURSE / "course_recipes.csv", comment="#")
+    return rows[(rows.samples == "all") == (samples == "all")]
 
 
 def course_recipes() -> str:
     """Points from the whole map: each recipe as published, as trained here; the book's weights and real points."""
-    rows = pd.read_csv(COURSE).query("samples == 'all'")
-    head = ["", "trained", "NLL", "above the floor", "distance", "covered"]
     formats = {"NLL": "{:.3f}", "gap": "{:+.3f}", "distance": "{:.4f}", "coverage": "{:.3f}"}
-    lines = (
-        [row.solution, shown(row.trained), *(shown(row[c], f) for c, f in formats.items())]
-        for _, row in rows.iterrows()
-    )
-    return piped(head, lines)
+    lines = [
+        [row["solution"], shown(row["trained"]), *(shown(row[name], how) for name, how in formats.items())]
+        for row in course("all").to_dict("records")
+    ]
+    return piped(["", "trained", "NLL", "above its floor", "distance", "covered"], lines)
 
 
 def course_classes() -> str:
-    """Points of one state: the NLL of each, what it is above its floor in brackets."""
-    rows = pd.read_csv(COURSE).query("samples != 'all'")
+    """Points of one state: the NLL of each and, in brackets, what it is above its floor."""
     lines = []
-    for solution, part in rows.groupby("solution", sort=False):
-        part = part.set_index("samples").loc[list(STATE_NAMES)]
-        lines.append([solution, *(f"{row.NLL:.3f} ({row.gap:+.3f})" for row in part.itertuples())])
+    for solution, part in course("classes").groupby("solution", sort=False):
+        states = part.set_index("samples").loc[list(STATE_NAMES)]
+        lines.append([solution, *(f"{row.NLL:.3f} ({row.gap:+.3f})" for row in states.itertuples())])
     return piped(["", *STATE_NAMES], lines)
+
+
+def course_spikes() -> str:
+    """What the first epoch with new noise has more than the last with old: mean and interval over the refreshes."""
+    curve = pd.read_csv(COURSE / "course_recipes_curve.csv", comment="#").query("part == 'denoiser'")
+    measures = {"loss": "loss of the epoch", "loss (fresh)": "loss on fresh points", "NLL": "NLL of samples"}
+    lines = []
+    for recipe, rows in curve.groupby("recipe", sort=False):
+        rows, every = rows.set_index("epoch"), REFRESH[recipe]
+        last = range(every, rows.index.max(), every)
+        rises = [(rows.loc[[e + 1 for e in last], m].to_numpy() - rows.loc[list(last), m].to_numpy()) for m in measures]
+        found = [interval(rise) for rise in rises]
+        lines.append([recipe, str(len(last)), *(f"{f.mean:+.5f} ± {f.half_width:.5f}" for f in found)])
+    return piped(["", "refreshes", *measures.values()], lines)
 
 
 def shown(value: object, how: str = "{}") -> str:
@@ -67,17 +82,59 @@ def shown(value: object, how: str = "{}") -> str:
     return "-" if pd.isna(value) else how.format(value)
 
 
+def claim(value: str, reference: str, networks: list[str], margin: float) -> str:
+    """What some ways to ask for a class have more than another, by data set: `results.compare`."""
+    rows = table("guided-conditional")
+    real = floor(rows).assign(network="real points")  # as one of the ways; the floor stays, for the margin
+    known = pd.concat([trained(rows), real, floor(rows)])
+    kept = known[known.network.isin([reference, *networks, "real"])]
+    return of_frame(compare(kept, "network", value, reference, margin=margin)[networks])
+
+
+def claim_levels() -> str:
+    """Conditional sampling by itself, next to real points."""
+    rows = table("guided-conditional").query("network in ('conditional', 'real')")
+    values = ("accuracy", "EMD", "coverage", "spread")
+    shown = {value: pivot(rows, "network", value) for value in values}
+    columns = {
+        f"{value}{of}": shown[value][name]
+        for value in values
+        for of, name in (("", "conditional"), (", real", "floor"))
+    }
+    return of_frame(pd.DataFrame(columns))
+
+
 def any_shape(value: str, ramp: str) -> str:
-    """One measure by D: the exact denoiser, the recipe and real points."""
-    rows = table("any-shape").query("schedule == @ramp")
-    return of_frame(
-        pivot(rows.assign(network=rows.network.where(rows.network != "real", "real points")), "D", value, "network"), ""
-    )
+    """One measure by D: the exact denoiser, the recipes and real points."""
+    rows = table("any-shape").query("schedule == @ramp").dropna(subset=[value])
+    named = rows.assign(who=rows.network.replace({"real": "real points"}), network="all", D="D = " + rows.D.astype(str))
+    return of_frame(pivot(named, "D", value, index="who").fillna("-"))
 
 
+GUIDED = ["guided 1.5", "guided 2", "guided 3", "guided 5"]
+SHAPES = {
+    "distance": "distance",
+    "coverage": "coverage",
+    "others": "deviation of the others",
+    "emd": "EMD in D",
+    "excess": "excess in the plane",
+    "excess-others": "excess in the others",
+}
 TABLES: dict[str, Callable[[], str]] = {
     "course-recipes": course_recipes,
     "course-classes": course_classes,
+    "course-spikes": course_spikes,
+    "claim-levels": claim_levels,
+    "claim-1-emd": partial(claim, "EMD", "conditional", ["classifier 1"], 0.05),
+    "claim-1-accuracy": partial(claim, "accuracy", "conditional", ["classifier 1"], 0.02),
+    "claim-3": partial(claim, "accuracy", "conditional", GUIDED, 0.02),
+    "claim-4-conditional": partial(claim, "coverage", "real points", ["conditional"], 0.05),
+    "claim-4-guided": partial(claim, "coverage", "conditional", GUIDED, 0.05),
+    "claim-5-scratch": partial(claim, "EMD", "conditional", ["two halves"], 0.05),
+    "claim-5-trained": partial(claim, "EMD", "short conditional", ["short classifier"], 0.05),
+    "claim-6": partial(claim, "EMD", "conditional", GUIDED, 0.05),
+    **{f"any-shape-{name}": partial(any_shape, value, "linear_matched") for name, value in SHAPES.items()},
+    **{f"any-shape-{name}-linear": partial(any_shape, value, "linear") for name, value in SHAPES.items()},
 }
 
 
