@@ -1,0 +1,134 @@
+"""Tables and pictures of pages that are no notebooks: the pages hold what the committed results say."""
+
+import make_curves
+import make_gallery as gallery
+import make_tables as tables
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from statesdiff.ablations.configs import Config, Sampling
+from statesdiff.ablations.toys import points
+from statesdiff.results import table
+
+# Tables
+
+
+def test_every_table_of_a_page_is_current(capsys):
+    assert tables.main(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_every_table_is_shown_somewhere():
+    text = "".join((tables.ROOT / page).read_text(encoding="utf-8") for page in tables.PAGES)
+    assert {found["name"] for found in tables.BLOCK.finditer(text)} == set(tables.TABLES)
+
+
+@pytest.fixture
+def pages(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "ROOT", tmp_path)
+    monkeypatch.setattr(tables, "PAGES", ("a.md", "b.md"))
+    monkeypatch.setattr(tables, "TABLES", {"one": lambda: "| x |", "two-3": lambda: "| y |"})
+    (tmp_path / "a.md").write_text(
+        "A\n\n% table: one\n\n| old |\n\n% end\n\nB\n\n% table: two-3\n% end\n", encoding="utf-8"
+    )
+    (tmp_path / "b.md").write_text("no table\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_tables_are_written_between_their_lines_and_nowhere_else(pages, capsys):
+    assert tables.main(["--check"]) == 1 and capsys.readouterr().out == "a.md\n"
+    assert "old" in (pages / "a.md").read_text(encoding="utf-8")
+    assert tables.main([]) == 0
+    want = "A\n\n% table: one\n\n| x |\n\n% end\n\nB\n\n% table: two-3\n\n| y |\n\n% end\n"
+    assert (pages / "a.md").read_text(encoding="utf-8") == want
+    assert (pages / "b.md").read_text(encoding="utf-8") == "no table\n"
+    assert tables.main(["--check"]) == 0
+
+
+def test_a_table_that_nobody_makes_is_named(pages):
+    (pages / "b.md").write_text("% table: three\n% end\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="no table 'three'; there are one, two-3"):
+        tables.main([])
+
+
+def test_the_jumps_are_those_between_the_epochs_around_new_noise(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "COURSE", tmp_path)
+    monkeypatch.setattr(tables, "REFRESH", {"step": 2})
+    loss = [1.0, 0.9, 1.1, 0.8, 0.9, 0.7]  # new noise before epochs 3 and 5: jumps of 0.2 and 0.1
+    curve = pd.DataFrame({"recipe": "step", "part": "denoiser", "epoch": range(1, 7), "loss": loss})
+    curve = curve.assign(**{"loss (fresh)": 1.0, "NLL": [2, 2, 3, 3, 4, 4]})
+    (tmp_path / "course_recipes_curve.csv").write_text("# made by\n" + curve.to_csv(index=False), encoding="utf-8")
+    cells = tables.course_spikes().splitlines()[2].split(" | ")
+    # 12.7062 of Student's t with one degree of freedom, times 0.05
+    assert cells[1:3] == ["2", "+0.15000 ± 0.63531"] and cells[3] == "+0.00000 ± 0.00000"
+    assert cells[4].startswith("+1.00000")
+
+
+def test_claims_are_paired_with_what_they_are_compared_with():
+    rows = table("guided-conditional")
+    mean = rows.groupby(["data", "network"]).coverage.mean()
+    line = tables.claim("coverage", "real points", ["conditional"], 0.05).splitlines()[2]
+    assert line.startswith("| moons | ")
+    assert float(line.split("|")[2].split("±")[0]) == pytest.approx(
+        mean["moons", "conditional"] - mean["moons", "real"], abs=2e-3
+    )
+
+
+# Pictures
+
+
+def test_the_curves_show_what_is_stored():
+    curve = pd.read_csv(tables.COURSE / "course_recipes_curve.csv", comment="#").query("part == 'denoiser'")
+    figure = make_curves.draw(curve, 2.15)
+    for column, (recipe, rows) in zip(np.reshape(figure.axes, (2, 2)).T, curve.groupby("recipe"), strict=True):
+        train, fresh, *lines = column[0].lines
+        assert train.get_ydata().tolist() == rows.loss.tolist()
+        assert fresh.get_ydata().tolist() == rows["loss (fresh)"].dropna().tolist()
+        assert len(lines) == -(-rows.epoch.max() // tables.REFRESH[recipe]) - 1
+        assert column[1].lines[0].get_ydata().tolist() == rows.NLL.dropna().tolist()
+    make_curves.plt.close(figure)
+
+
+def test_the_figures_of_the_first_homework_are_all_there():
+    wanted = {name: make() for name, make in gallery.FIGURES.items()}
+    sizes = {name: (len({d for d, _ in found}), len({c for _, c in found})) for name, found in wanted.items()}
+    assert sizes == {"timesteps": (5, 6), "betas": (5, 6), "scales": (5, 5), "conditional": (5, 3)}
+    assert {s.guidance for _, s in wanted["scales"].values()} == {1.25, 1.5, 2, 3, 5}
+    paths = {gallery.path_of(tables.ROOT, *way) for found in wanted.values() for way in found.values()}
+    assert len(paths) == 5 * (6 + 6 - 1 + 5 + 3)  # T = 200 with the usual range is in two figures, and one network
+
+
+def test_what_is_drawn_stays_and_the_picture_is_small(tmp_path, monkeypatch):
+    few = {"T": 4, "network": "raw", "hidden": (4,), "epochs": 0.1, "labelled": True}
+    ways = {
+        (data, f"w = {w}"): (Config(data=data, **few), Sampling(guidance=w, n=1000))
+        for data in ("moons", "helix")
+        for w in (0.5, 2.0)
+    }
+    monkeypatch.setattr(gallery, "SETS", ("moons", "helix"))
+    monkeypatch.setattr(gallery, "FIGURES", {"tiny": lambda: ways})
+    monkeypatch.setattr(gallery, "STATIC", tmp_path)
+    out = gallery.make("tiny", tmp_path)
+    drawn = sorted(tmp_path.glob("*.npy"))
+    assert out.name == "toys-tiny.png" and len(drawn) == 4
+    assert np.load(drawn[0]).shape == (1000, 3)
+    monkeypatch.setattr(gallery, "train_ensemble", lambda jobs: pytest.fail("trained again"))
+    again = out.read_bytes()
+    assert gallery.make("tiny", tmp_path).read_bytes() == again
+    with Image.open(out) as image:
+        assert image.width > image.height and len(again) < 300_000
+
+
+def test_points_in_three_dimensions_are_seen_from_the_side():
+    ax = gallery.plt.subplots()[1]
+    x = points("helix").train.x.numpy()
+    gallery.draw_panel(ax, x, None)
+    assert ax.collections[0].get_offsets().tolist() == x[: gallery.SHOWN, [0, 2]].tolist()
+    gallery.plt.close("all")
+
+
+@pytest.mark.parametrize("name", sorted(gallery.FIGURES))
+def test_the_pages_have_the_pictures(name):
+    path = tables.ROOT / "book" / "_static" / f"toys-{name}.png"
+    assert path.is_file() and path.stat().st_size < 700_000
