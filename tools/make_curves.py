@@ -18,7 +18,7 @@ from statesdiff.files.atomic import write_atomically
 
 OUT = Path(__file__).resolve().parents[1] / "book" / "_static" / "course-recipes.png"
 TRAIN, FRESH = (plotting.STATE_COLOURS[name] for name in ("Michigan", "Oklahoma"))
-NAMES = {"cosine": "solution 1, `cosine`", "step": "solution 2, `step`"}
+NAMES = {"cosine": "solution 1 (cosine)", "step": "solution 2 (step)"}
 
 
 def losses(rows: pd.DataFrame, ax: Axes) -> None:
