@@ -8,17 +8,19 @@ for a data set of its own, which leaves a share of the data at T = 150, and the 
 book's does. Every seed has its own rotation, training points, network, samples and fresh points. A row is 1,000 samples
 through all T steps, or fresh points ("real"), turned back before they are judged: distance to the outlines, share of
 the outlines covered and EMD to fresh points, all three in the plane of STATES; the deviation of the other coordinates;
-and EMD in all D dimensions. "excess" is the mean square of what the network says less what the exact denoiser says,
-for times drawn evenly, a coordinate of the plane and one of the others: what the network's loss has above the least.
+and EMD in all D dimensions. Networks see the points as they are, with a deviation of a fifth a coordinate at D = 64, or
+brought to mean 0 and variance 1, as `statesdiff train --units standard` does, and their samples brought back. "excess"
+is the mean square of what the network says less what the exact denoiser says, for times drawn evenly, a coordinate of
+the plane and one of the others: what the network's loss has above the least.
 """
 
 import pandas as pd
 import torch
 from runs import arguments, run_all
-from torch import Tensor
+from torch import Tensor, nn
 
 from statesdiff.ablations.embedded import Embedded
-from statesdiff.data import outline_points
+from statesdiff.data import Dataset, in_units, outline_points
 from statesdiff.metrics import coverage, emd, mean_distance
 from statesdiff.recipes import train_recipe
 from statesdiff.results import FOLDER, write
@@ -30,28 +32,42 @@ from statesdiff.training import denormals_flushed, uniform_t
 T, N = 150, 1000
 DIMENSIONS = (2, 8, 64)
 RECIPES_OF = {"linear": ("fourier",), "linear_matched": ("fourier", "plain")}
+STANDARD = "fourier, standard units"
 
 
 def make(D: int, ramp: str, seed: int, steps: int | None = None) -> list[dict]:
     """One seed of one setting: the rows of the exact denoiser, of the recipes' networks and of real points."""
     known, schedule = Embedded(D, seed), SCHEDULES[ramp](T=T)
-    train, fresh = known.draw(seed=100 + seed).x, known.draw(400, seed=10_000 + seed).x
+    train, fresh = known.draw(seed=100 + seed), known.draw(400, seed=10_000 + seed).x
     fresh = fresh[torch.randperm(len(fresh), generator=stream("mix", seed))]
     exact = known.ideal(schedule)
-    predictors = {"exact": exact}
-    for recipe in RECIPES_OF[ramp]:
-        predictors[recipe], updates = train_recipe(recipe, train, schedule, steps=steps, seed=seed)
-        with denormals_flushed():
-            last(updates)
+    nets = {recipe: trained(recipe, train, schedule, steps, seed) for recipe in RECIPES_OF[ramp]}
     rows = []
-    for name, predictor in predictors.items():
-        generator = stream("sample", seed)
-        samples = last(ddpm(predictor, schedule, randn(N, D, generator=generator), generator=generator))
+    for name, predictor in ({"exact": exact} | nets).items():
+        samples = draw(predictor, schedule, D, seed)
         rows.append({"network": name} | judge(samples, fresh, known) | excess(predictor, exact, fresh, schedule, seed))
-    real = known.draw(N // 5, seed=20_000 + seed).x
-    rows.append({"network": "real"} | judge(real, fresh, known))
+    if ramp == "linear_matched":
+        scaled = in_units(train, "standard")
+        samples = draw(trained("fourier", scaled, schedule, steps, seed), schedule, D, seed)
+        samples = (samples.double() * scaled.width + scaled.shift).float()
+        rows.append({"network": STANDARD} | judge(samples, fresh, known))
+    rows.append({"network": "real"} | judge(known.draw(N // 5, seed=20_000 + seed).x, fresh, known))
     about = {"data": "states", "D": D, "schedule": ramp, "T": T, "n": N}
     return [about | {"network": row.pop("network"), "seed": seed} | row for row in rows]
+
+
+def trained(recipe: str, data: Dataset, schedule: NoiseSchedule, steps: int | None, seed: int) -> nn.Module:
+    """The network of a recipe, trained."""
+    model, updates = train_recipe(recipe, data.x, schedule, steps=steps, seed=seed)
+    with denormals_flushed():
+        last(updates)
+    return model
+
+
+def draw(predictor: NoisePredictor, schedule: NoiseSchedule, D: int, seed: int) -> Tensor:
+    """N samples through all steps, from the same noise for every predictor."""
+    generator = stream("sample", seed)
+    return last(ddpm(predictor, schedule, randn(N, D, generator=generator), generator=generator))
 
 
 def judge(samples: Tensor, fresh: Tensor, known: Embedded) -> dict[str, float]:
