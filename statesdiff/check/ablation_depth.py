@@ -91,7 +91,7 @@ points_in_weights = OnPaper(
 
 @torch.no_grad()
 def weights_of_what_passes(model: Denoiser) -> float:
-    """The number of weights, in thousands, of a denoiser whose samples pass the chapter's test; `AgainstTheRules` if they do not.
+    """Weights, in thousands, of a denoiser whose samples pass the test of the chapter; else `AgainstTheRules`.
 
     2,000 samples of the stream "contest" by DDIM with 100 steps and eta = 1: at least 0.9 of each state's outline is
     covered, and the mean distance to the outlines is at most five times that of real points.
