@@ -1,5 +1,6 @@
 /** The labs of a page: who they are, when they start, and what each may use. */
 
+import { breathe } from "./breathe.js";
 import { dataArrived, decode, loadData } from "./data.js";
 import { loadKernel } from "./kernel.js";
 import { Runner, serve } from "./worker.js";
@@ -44,6 +45,7 @@ async function mountLab(el, address, workerUrl) {
     for (const need of of.data ?? []) await api.load(need);
     el.append(stage);
     still.forEach((node) => node.remove());
+    await breathe();
     await of.mount(stage, api);
     el.dataset.state = "idle";
     stage.append(api.live);
@@ -80,8 +82,9 @@ class LabApi {
 
   /** A data set or a network, for use in the page; kept. */
   async load(name) {
-    this.data[name] ??= decode(await loadData(name, this.address));
-    return this.data[name];
+    const data = await loadData(name, this.address);
+    await breathe();
+    return (this.data[name] ??= decode(data));
   }
 
   /** Set `data-state`: idle, running, done, failed. */

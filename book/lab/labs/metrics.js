@@ -1,5 +1,6 @@
 /** Chapter 1: spoil samples by hand and see which of the four rulers objects. */
 
+import { breathe } from "../breathe.js";
 import { Picture } from "../canvas.js";
 import { button, controls, make, menu, select, sentence, slider } from "../controls.js";
 import { draggable, inside } from "../drag.js";
@@ -39,7 +40,6 @@ class RulersLab {
       "near). The NLL is slow with a blur, and comes to prefer a map without its south. The EMD sees everything, and " +
       "late: with 500 points its floor is high. When a tenth of the points are copies, no ruler minds.");
     this.#hold();
-    this.newDraw(this.seed);
   }
 
   #controls(row) {
@@ -158,5 +158,9 @@ class RulersLab {
 lab("metrics", {
   data: ["states", "outline"],
   jobs: { measure: measureSamples },
-  mount: (el, api) => void new RulersLab(el, api),
+  async mount(el, api) {
+    const made = new RulersLab(el, api);
+    await breathe();
+    made.newDraw(made.seed);
+  },
 });

@@ -1,5 +1,6 @@
 /** Chapter 3: one noisy point, the belief about where it came from, and the noise in it, exact and learnt. */
 
+import { breathe } from "../breathe.js";
 import { gridPoints, Picture } from "../canvas.js";
 import { button, controls, make, menu, outputs, sentence, slider } from "../controls.js";
 import { denoiser } from "../denoiser.js";
@@ -69,7 +70,6 @@ class PointLab {
       "the book, has seen nothing: at a small t the exact guess jumps to the nearest coast, and the learnt one stays " +
       "behind.");
     this.#hold();
-    this.start(FIGURE_POINT.row, FIGURE_POINT.eps);
   }
 
   #legend(parent) {
@@ -205,5 +205,9 @@ class PointLab {
 lab("point", {
   data: ["states", "outline", "fourier"],
   jobs: { around: aroundPoint },
-  mount: (el, api) => void new PointLab(el, api),
+  async mount(el, api) {
+    const made = new PointLab(el, api);
+    await breathe();
+    made.start(FIGURE_POINT.row, FIGURE_POINT.eps);
+  },
 });

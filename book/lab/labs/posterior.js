@@ -1,5 +1,6 @@
 /** Chapter 5: which state a noisy point is from, over t: the exact posterior beside a learnt one; a point's belief. */
 
+import { breathe } from "../breathe.js";
 import { gridPoints } from "../canvas.js";
 import { controls, make, menu, sentence, slider } from "../controls.js";
 import { loadData } from "../data.js";
@@ -133,6 +134,7 @@ lab("posterior", {
     const schedule = NoiseSchedule.linear(), ideal = new IdealDenoiser(states.x, schedule, { y: states.y });
     const network = classifier(api.data.classifier);
     const now = { maps: null, x_t: null, point: [0, -0.5], centres: centresOf(states), belief: null };
+    await breathe();
     sentence(el, "Drag the point about, or move it with the arrow keys, and turn t: when does nobody know the state " +
       "any more, and where do the two maps differ?");
     const pictures = make(el, "div", { className: "lab-pictures" });
@@ -191,7 +193,9 @@ lab("posterior", {
     function refresh() {
       views.forEach(({ picture }) => picture.refresh());
     }
+    await breathe();
     maps({ t: t.value, seed: api.seed });
+    await breathe();
     believe();
     await shown; // the first maps are there before the reader has done anything
   },
