@@ -63,6 +63,24 @@ def test_the_floors_are_those_of_real_points() -> None:
     assert ((real.NLL - real.floor).abs() < 0.02).all() and (real.accuracy == 1).all()
 
 
+SETTING = ["network", "method", "scale", "above", "up to", "state"]
+
+
+def test_every_training_of_guided_networks_has_every_setting_once() -> None:
+    rows = table("guidance-trainings")
+    per_seed = [set(map(tuple, part[SETTING].to_numpy())) for _, part in rows.groupby("seed")]
+    assert len(per_seed) >= 5 and all(settings == per_seed[0] for settings in per_seed)
+    assert not rows.duplicated([*SETTING, "seed"]).any()
+    assert set(rows.method) == {"-", "classifier", "classifier-free", "worse copy"}
+
+
+def test_walks_with_the_exact_score_reach_the_tilted_density_and_without_walks_nothing_does() -> None:
+    rows = table("guidance-walks").groupby(["score", "walks", "h", "t"])[["TV", "TV floor"]].mean()
+    above = rows.TV - rows["TV floor"]
+    assert (above.loc["exact", 30, 0.2] < 0.05).all()
+    assert (above.xs(0, level="walks") > 0.3).all()
+
+
 # Tables of sweeps
 
 SETTINGS = {"units": "minmax", "beta_1": 1e-4, "network": "raw", "labelled": False}
