@@ -69,7 +69,7 @@ SETTING = ["network", "method", "scale", "above", "up to", "state"]
 def test_every_training_of_guided_networks_has_every_setting_once() -> None:
     rows = table("guidance-trainings")
     per_seed = [set(map(tuple, part[SETTING].to_numpy())) for _, part in rows.groupby("seed")]
-    assert len(per_seed) >= 5 and all(settings == per_seed[0] for settings in per_seed)
+    assert len(per_seed) >= 4 and all(settings == per_seed[0] for settings in per_seed)
     assert not rows.duplicated([*SETTING, "seed"]).any()
     assert set(rows.method) == {"-", "classifier", "classifier-free", "worse copy"}
 
