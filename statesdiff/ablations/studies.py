@@ -7,7 +7,6 @@ from itertools import product
 from scipy.optimize import brentq
 
 from statesdiff.ablations.configs import Config, Sampling
-from statesdiff.ablations.curves import SHAPES
 from statesdiff.schedule import SCHEDULES, NoiseSchedule
 
 FIVE_SETS = ("moons", "circles", "blobs", "manycircles", "helix")
@@ -172,14 +171,16 @@ def surface_schedules() -> list[Config]:
 
 
 def surface_schedules_large() -> list[Config]:
-    return [replace(config, **LARGE) for config in surface_schedules()]
+    named = [config for config in surface_schedules() if config.beta_1 in (None, SURFACE_CONFIG.beta_1)]
+    return [replace(config, **LARGE) for config in named]
 
 
 def schedule_matrix() -> list[Config]:
     """Trained as one curve has it, sampled on the rungs of each; told t of its own curve, or told the noise."""
-    ways = tuple(Sampling("ddim", steps, 1.0, grid=f"cut {name}") for steps, name in product((10, 50), SHAPES))
-    told_t = [{"schedule": f"cut {name}"} for name in SHAPES]
-    told_noise = [{"schedule": "cut even", "draw_t": f"as {name}"} for name in SHAPES if name != "even"]
+    names = ("linear", "sigmoid", "cosine", "even")
+    ways = tuple(Sampling("ddim", steps, 1.0, grid=f"cut {name}") for steps, name in product((10, 50), names))
+    told_t = [{"schedule": f"cut {name}"} for name in names]
+    told_noise = [{"schedule": "cut even", "draw_t": f"as {name}"} for name in ("linear", "cosine")]
     networks = ({}, LARGE)
     base = replace(SURFACE_CONFIG, T=1000, beta_1=None, beta_T=None, samplings=ways)
     return [

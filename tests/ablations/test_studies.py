@@ -5,7 +5,6 @@ from collections import Counter
 import pytest
 
 from statesdiff.ablations.configs import Config
-from statesdiff.ablations.curves import SHAPES
 from statesdiff.ablations.studies import FIVE_SETS, STRENGTHS, STUDIES, T_VALUES, reaching
 from statesdiff.ablations.sweep import grouped
 from statesdiff.schedule import NoiseSchedule
@@ -104,13 +103,20 @@ def test_the_second_homeworks_ranges_are_read_both_ways():
 
 def test_the_matrix_trains_every_curve_both_ways_and_samples_on_all():
     configs = STUDIES["schedule-matrix"].configs()
-    arms = Counter((c.schedule, c.draw_t) for c in configs)
+    arms, names = Counter((c.schedule, c.draw_t) for c in configs), ("linear", "sigmoid", "cosine", "even")
     assert set(arms.values()) == {4}  # two data sets, two networks
-    assert set(arms) == {(f"cut {name}", "uniform") for name in SHAPES} | {
-        ("cut even", f"as {name}") for name in SHAPES if name != "even"
+    assert set(arms) == {(f"cut {name}", "uniform") for name in names} | {
+        ("cut even", "as linear"),
+        ("cut even", "as cosine"),
     }
     (ways,) = {tuple((s.steps, s.grid) for s in c.samplings) for c in configs}
-    assert set(ways) == {(steps, f"cut {name}") for steps in (10, 50) for name in SHAPES} and len(ways) == 10
+    assert set(ways) == {(steps, f"cut {name}") for steps in (10, 50) for name in names} and len(ways) == 8
+
+
+def test_the_large_networks_learn_the_five_shapes():
+    large = STUDIES["surface-schedules-large"].configs()
+    assert {c.schedule for c in large} == {"linear", "scaled_linear", "sigmoid", "cosine", "sech"} and len(large) == 10
+    assert {c.beta_T for c in large} == {0.0128, None} and all(c.network == "fourier" for c in large)
 
 
 @pytest.mark.parametrize("name", ["linear", "scaled_linear", "sigmoid"])
