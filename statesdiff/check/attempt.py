@@ -63,7 +63,7 @@ class Attempt:
     def _why(self, error: str) -> str:
         """What to add to an error of PyTorch's: arguments that were swapped, one number a row that met the rows."""
         if "not implemented for 'Long'" in error or "floating point type for target" in error:
-            return ": labels have come where numbers with a point belong; are two arguments in the wrong order?"
+            return ": whole numbers have come where others belong; are two arguments in the wrong order?"
         found = SIZES.search(error)
         sizes = {int(size) for size in found.groups()} if found else set()
         shapes = [set(arg.shape) for arg in self.args if isinstance(arg, Tensor) and arg.dim() == 2]
