@@ -205,16 +205,17 @@ def epochs() -> list[Config]:
 def drawn_anew(n: int, share: float, **changes) -> Config:
     """A constant rate on n points, a draw of their own for every seed; share 1: the updates of 200 epochs of 5,000."""
     epochs = 200 * share * 5000 / n
-    return replace(STATES_CONFIG, n_train=n, sets=SETS, epochs=epochs, lr_schedule="constant", lr=1e-3, **changes)
+    way = {"lr_schedule": "constant", "lr": 1e-3, "samplings": (Sampling("ddim", 100, 1.0),)}
+    return replace(STATES_CONFIG, n_train=n, sets=SETS, epochs=epochs, **way, **changes)
 
 
 def memorisation() -> list[Config]:
-    sizes, shares = (50, 100, 200, 500, 1000, 2000, 5000), (0.01, 0.1, 1.0)
+    sizes, shares = (50, 200, 500, 1000, 5000), (0.1, 1.0)
     return [drawn_anew(n, share) for n, share in product(sizes, shares)]
 
 
 def memorisation_size() -> list[Config]:
-    return [drawn_anew(n, 1.0, hidden=(width,) * 3) for n, width in product((1000, 5000), (32, 64, 128, 256))]
+    return [drawn_anew(n, 1.0, hidden=(width,) * 3) for n, width in product((1000, 5000), (32, 256))]
 
 
 def depth() -> list[Config]:
@@ -226,7 +227,7 @@ def depth() -> list[Config]:
 
 
 def smallest() -> list[Config]:
-    shapes = [(width,) * layers for layers, width in product((2, 3, 4), (24, 32, 40, 48, 64))]
+    shapes = ((24,) * 4, (32,) * 3, (48,) * 2, (32,) * 4, (48,) * 3, (64,) * 4)
     return [replace(STATES_CONFIG, epochs=60, hidden=hidden) for hidden in shapes]
 
 

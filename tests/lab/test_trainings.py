@@ -14,7 +14,6 @@ from statesdiff.ablations import memorising
 from statesdiff.data import JITTER, outline_points, states
 from statesdiff.exact import IdealDenoiser
 from statesdiff.models import FREQUENCIES, Denoiser
-from statesdiff.rng import stream
 from statesdiff.schedule import NoiseSchedule
 from tests import test_book
 from tests.lab.conftest import LAB, Engine, close
@@ -79,7 +78,8 @@ def test_a_long_training_on_few_points_copies_and_one_on_many_does_not(plain_eng
         const job = statesdiff.judgeLength({{ seed: 0, set, length }}, {{ states, outline, epochs }});
         for (let step = job.next(); ; step = job.next()) if (step.done) return step.value;
       }};
-      return [told(0, 0), told(0, 4), told(1, 4)].map(({{ fresh, own, ratio, distance }}) => [fresh, own, ratio, distance]);
+      const numbers = ({{ fresh, own, ratio, distance }}) => [fresh, own, ratio, distance];
+      return [told(0, 0), told(0, 4), told(1, 4)].map(numbers);
     }}"""
     start, few, many = (row.tolist() for row in plain_engine(script))
     assert few[0] - few[1] > 0.5 and few[1] < -0.1 and few[2] < 0.5

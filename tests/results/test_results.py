@@ -261,10 +261,10 @@ SETTINGS_OF = {
     "surface-schedules": 16,
     "surface-best": 2,
     "epochs": 24,
-    "memorisation": 21,
-    "memorisation-size": 8,
+    "memorisation": 10,
+    "memorisation-size": 4,
     "depth": 40,
-    "smallest": 15,
+    "smallest": 6,
     "activations": 4,
     "best": 5,
 }
