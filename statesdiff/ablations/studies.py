@@ -195,11 +195,12 @@ def steps_matched() -> list[Config]:
 
 
 def epochs() -> list[Config]:
-    ways = (("constant", 1e-3, None), ("constant", 1e-3, 0.999), ("one cycle", 2e-3, None))
-    return [
-        replace(STATES_CONFIG, epochs=n, lr_schedule=rate, lr=lr, average=average)
-        for (rate, lr, average), n in product(ways, EPOCHS)
-    ]
+    rates = (("constant", 1e-3), ("one cycle", 2e-3))
+    return [replace(STATES_CONFIG, epochs=n, lr_schedule=rate, lr=lr) for (rate, lr), n in product(rates, EPOCHS)]
+
+
+def epochs_averaged() -> list[Config]:
+    return [replace(config, average=0.999) for config in epochs() if config.lr_schedule == "constant"]
 
 
 def drawn_anew(n: int, share: float, **changes) -> Config:
@@ -271,7 +272,8 @@ STUDIES = {
     "surface-schedules-large": Study("the same with a network large enough for a verdict", surface_schedules_large),
     "schedule-matrix": Study("trained with one schedule, sampled on the rungs of another", schedule_matrix),
     "steps-matched": Study("levels in training and steps in sampling, on the same rungs", steps_matched),
-    "epochs": Study("how long to train: a constant rate, with its weights averaged, and an annealed one", epochs),
+    "epochs": Study("how long to train, with a constant and an annealed learning rate", epochs),
+    "epochs-averaged": Study("the same trainings at a constant rate, their weights averaged", epochs_averaged),
     "memorisation": Study(
         "training points, a set for every seed, and updates: when samples become copies", memorisation
     ),

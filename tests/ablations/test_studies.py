@@ -29,7 +29,8 @@ VARIED = {
     "schedule-matrix": {"schedule", "draw_t", "network", "hidden", "epochs", "batch_size", "lr"}
     | {"lr_schedule", "optimiser"},
     "steps-matched": {"T", "schedule", "beta_1", "beta_T", "samplings"},
-    "epochs": {"epochs", "lr_schedule", "lr", "average"},
+    "epochs": {"epochs", "lr_schedule", "lr"},
+    "epochs-averaged": {"epochs"},
     "memorisation": {"n_train", "epochs"},
     "memorisation-size": {"n_train", "epochs", "hidden"},
     "smallest": {"hidden"},
