@@ -203,20 +203,16 @@ def epochs_averaged() -> list[Config]:
     return [replace(config, average=0.999) for config in epochs() if config.lr_schedule == "constant"]
 
 
-def drawn_anew(n: int, share: float, **changes) -> Config:
+def drawn_anew(n: int, share: float) -> Config:
     """A constant rate on n points, a draw of their own for every seed; share 1: the updates of 200 epochs of 5,000."""
     epochs = 200 * share * 5000 / n
     way = {"lr_schedule": "constant", "lr": 1e-3, "samplings": (Sampling("ddim", 100, 1.0),)}
-    return replace(STATES_CONFIG, n_train=n, sets=SETS, epochs=epochs, **way, **changes)
+    return replace(STATES_CONFIG, n_train=n, sets=SETS, epochs=epochs, **way)
 
 
 def memorisation() -> list[Config]:
     sizes, shares = (50, 200, 500, 1000, 5000), (0.1, 1.0)
     return [drawn_anew(n, share) for n, share in product(sizes, shares)]
-
-
-def memorisation_size() -> list[Config]:
-    return [drawn_anew(n, 1.0, hidden=(width,) * 3) for n, width in product((1000, 5000), (32, 256))]
 
 
 def depth() -> list[Config]:
@@ -277,7 +273,6 @@ STUDIES = {
     "memorisation": Study(
         "training points, a set for every seed, and updates: when samples become copies", memorisation
     ),
-    "memorisation-size": Study("weights and training points, a set for every seed: who copies", memorisation_size),
     "depth": Study("depth and width, raw and Fourier inputs", depth),
     "smallest": Study("small Fourier networks on seeds that chose none of them", smallest, first_seed=100),
     "best": Study("the settings that the ablations lead to, on the five toy sets", best),

@@ -263,7 +263,6 @@ SETTINGS_OF = {
     "epochs": 16,
     "epochs-averaged": 8,
     "memorisation": 10,
-    "memorisation-size": 4,
     "depth": 40,
     "smallest": 6,
     "activations": 4,
