@@ -200,7 +200,7 @@ def _emd_of_ten_times(times: Any) -> float:
 ten_times = ScoreToBeat(
     measure=_emd_of_ten_times,
     what="EMD with ten times",
-    target=0.12,
-    best=0.1,
+    target=0.09,
+    best=0.082,
     tolerance=0.02,
 )
