@@ -69,7 +69,7 @@ SETTING = ["network", "method", "scale", "above", "up to", "state"]
 def test_every_training_of_guided_networks_has_every_setting_once() -> None:
     rows = table("guidance-trainings")
     per_seed = [set(map(tuple, part[SETTING].to_numpy())) for _, part in rows.groupby("seed")]
-    assert len(per_seed) >= 4 and all(settings == per_seed[0] for settings in per_seed)
+    assert len(per_seed) >= 2 and all(settings == per_seed[0] for settings in per_seed)
     assert not rows.duplicated([*SETTING, "seed"]).any()
     assert set(rows.method) == {"-", "classifier", "classifier-free", "worse copy"}
 
@@ -137,6 +137,13 @@ def test_only_settings_are_drawn_out_of_the_table(folder) -> None:
     # one row trained: the floors' measures differ from its own, and pivot wants the data
     assert {"data", "network", "seed", "EMD", "accuracy", "loss", "steps"} == set(again)
     assert again.EMD.to_list() == [10, 0.1, 0.2]
+
+
+def test_few_repeats_are_shown_by_their_ends() -> None:
+    frame = pd.DataFrame({"way": ["b", "a", "b"], "x": [2.0, 0.123456, -1], "y": [1, None, 1]})
+    shown = results.ranges(frame, "way", ["x", "y"])
+    assert list(shown.index) == ["b", "a"]  # in their order
+    assert shown.x.to_list() == ["-1 to 2", "0.1235 to 0.1235"] and shown.y.to_list() == ["1 to 1", ""]
 
 
 def test_a_setting_that_nobody_gave_is_not_mentioned(folder) -> None:
