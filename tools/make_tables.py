@@ -38,43 +38,67 @@ def of_frame(frame: pd.DataFrame, corner: str = "") -> str:
     return piped([corner, *map(str, frame)], ([str(name), *map(str, row)] for name, row in rows))
 
 
-def course(samples: str) -> pd.DataFrame:
-    """The judged solutions of the course project: all points or those of single states."""
-    rows = pd.read_csv(COURSE / "course_recipes.csv", comment="#")
-    return rows[(rows.samples == "all") == (samples == "all")]
-
-
 def course_recipes() -> str:
-    """Points from the whole map: each recipe as published, as trained here; the book's weights and real points."""
+    """Points from the whole map: each recipe as published and as trained here so far; the book's and real points."""
     formats = {"NLL": "{:.3f}", "gap": "{:+.3f}", "distance": "{:.4f}", "coverage": "{:.3f}"}
-    lines = [
-        [row["solution"], shown(row["trained"]), *(shown(row[name], how) for name, how in formats.items())]
-        for row in course("all").to_dict("records")
-    ]
-    return piped(["", "trained", "NLL", "above its floor", "distance", "covered"], lines)
+    lines = []
+    for row in judged("samples == 'all'"):
+        if row["solution"].endswith(", trained here"):
+            end = latest(row["solution"])
+            planned = row["trained"].split(" of ")[1].split(" ")[0]
+            row |= end | {"trained": f"{end['epoch']:.0f} of {planned} epochs"}
+        values = [shown(row[name], how) for name, how in formats.items()]
+        lines.append([row["solution"], shown(row["trained"]).split(" + ")[0], *values])
+    return piped(["", "denoiser trained", "NLL", "above its floor", "distance", "covered"], lines)
 
 
 def course_classes() -> str:
-    """Points of one state: the NLL of each and, in brackets, what it is above its floor."""
-    lines = []
-    for solution, part in course("classes").groupby("solution", sort=False):
-        states = part.set_index("samples").loc[list(STATE_NAMES)]
-        lines.append([solution, *(f"{row.NLL:.3f} ({row.gap:+.3f})" for row in states.itertuples())])
-    return piped(["", *STATE_NAMES], lines)
+    """Points of one state: the NLL of each and, in brackets, what it is above its floor; rows that are not current go."""
+    lines: dict[str, list[str]] = {}
+    for row in judged("samples != 'all'"):
+        here = row["solution"].endswith(", trained here")
+        if not here or row["trained"].startswith(f"{trained_so_far(row['solution'])} of "):
+            lines.setdefault(row["solution"], [row["solution"]]).append(f"{row['NLL']:.3f} ({row['gap']:+.3f})")
+    return piped(["", *STATE_NAMES], lines.values())
+
+
+def judged(which: str) -> list[dict]:
+    """The rows of the judged solutions of the course project, in their order."""
+    return pd.read_csv(COURSE / "course_recipes.csv", comment="#").query(which).to_dict("records")
+
+
+def curve_of(recipe: str) -> pd.DataFrame:
+    """Every epoch of a recipe's denoiser, by its number."""
+    curve = pd.read_csv(COURSE / "course_recipes_curve.csv", comment="#").query(
+        "part == 'denoiser' and recipe == @recipe"
+    )
+    return curve.set_index("epoch", drop=False)
+
+
+def latest(solution: str) -> dict:
+    """What 2,000 samples of a denoiser were worth when they were last judged."""
+    return curve_of(solution.split(",")[0]).dropna(subset=["NLL"]).iloc[-1].to_dict()
+
+
+def trained_so_far(solution: str) -> int:
+    """How many epochs a denoiser has had."""
+    return int(curve_of(solution.split(",")[0]).index.max())
 
 
 def course_spikes() -> str:
-    """What the first epoch with new noise has more than the last with old: mean and interval over the refreshes."""
-    curve = pd.read_csv(COURSE / "course_recipes_curve.csv", comment="#").query("part == 'denoiser'")
+    """What the first epoch with new noise has more than the last with old: mean, interval and number of refreshes."""
     measures = {"loss": "loss of the epoch", "loss (fresh)": "loss on fresh points", "NLL": "NLL of samples"}
     lines = []
-    for recipe, rows in curve.groupby("recipe", sort=False):
-        rows, every = rows.set_index("epoch"), REFRESH[recipe]
-        last = range(every, rows.index.max(), every)
-        rises = [(rows.loc[[e + 1 for e in last], m].to_numpy() - rows.loc[list(last), m].to_numpy()) for m in measures]
-        found = [interval(rise) for rise in rises]
-        lines.append([recipe, str(len(last)), *(f"{f.mean:+.5f} ± {f.half_width:.5f}" for f in found)])
-    return piped(["", "refreshes", *measures.values()], lines)
+    for recipe, every in REFRESH.items():
+        rows = curve_of(recipe)
+        last = list(range(every, rows.index.max(), every))
+        cells = []
+        for measure in measures:
+            before, after = (rows.loc[[e + later for e in last], measure].to_numpy() for later in (0, 1))
+            rise = interval([x for x in after - before if not pd.isna(x)])  # not judged after every epoch
+            cells.append(f"{rise.mean:+.5f} ± {rise.half_width:.5f} ({rise.n})")
+        lines.append([recipe, *cells])
+    return piped(["", *measures.values()], lines)
 
 
 def shown(value: object, how: str = "{}") -> str:
