@@ -163,10 +163,10 @@ def piped(lines: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def table(folder: Path, results: Path = RESULTS) -> str:
+def table(folder: Path, results: Path = RESULTS, quick: bool = False) -> str:
     """Bring the result files up to date with what lies in `folder` -> the tables as Markdown."""
     curve = curves(folder, results / "course_recipes_curve.csv")
-    rows = update(solutions(folder), results / "course_recipes.json")
+    rows = update(solutions(folder, quick), results / "course_recipes.json")
     for name, frame in (("course_recipes_curve.csv", curve), ("course_recipes.csv", flat(rows))):
         text = f"# {MADE_BY[name]}\n{frame.to_csv(index=False)}"
         write_atomically(results / name, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))
@@ -187,6 +187,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--part", choices=["denoiser", "classifier"], help="train only this network")
     top.add_argument("--epochs", type=count, help="stop here, or at the recipe's own number; repeat to go on")
     top.add_argument("--folder", type=Path, default=FOLDER, help=f"where the state is kept, default {FOLDER}")
+    top.add_argument("--quick", action="store_true", help="table: judge by fewer samples, of a class in 50 steps")
     top.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     return top
 
@@ -196,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser().parse_args(argv)
     torch.set_num_threads(1)
     if args.what == "table":
-        print(table(args.folder))
+        print(table(args.folder, quick=args.quick))
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped: the state after the last whole epoch is kept"))
     folder = args.folder / args.what

@@ -22,6 +22,7 @@ from statesdiff.schedule import NoiseSchedule
 SCHEDULE = NoiseSchedule.linear(T=500, beta_1=1e-4, beta_T=0.02)
 METRICS = ("NLL", "gap", "distance", "coverage", "accuracy")
 N_FINAL = 5000  # samples drawn to judge a solution, for each class as many
+N_QUICK, STEPS_QUICK = 2000, 50  # of each class, for a quick look
 
 
 def judge(samples: Tensor, label: int | None = None) -> dict[str, float]:
@@ -55,10 +56,25 @@ Guided = Callable[[int], NoisePredictor]  # the predictor for one class
 def judge_model(denoiser: NoisePredictor, guided: Guided | None) -> dict[str, dict[str, float]]:
     """Draw and judge N_FINAL samples without a class and, if there is a way to ask for one, of each class."""
     sets = {"all": judge(ancestral(denoiser, N_FINAL, stream("course/sample")))}
-    for label, name in enumerate(STATE_NAMES if guided else ()):
-        x_T = randn(N_FINAL, 2, generator=stream("course/guided", label))
-        sets[name] = judge(last(ddim(guided(label), SCHEDULE, x_T, steps=SCHEDULE.T)), label)
+    return sets | (judge_classes(guided, N_FINAL, SCHEDULE.T) if guided else {})
+
+
+def judge_classes(guided: Guided, n: int, steps: int) -> dict[str, dict[str, float]]:
+    """Draw and judge n samples of each class, in so many steps."""
+    sets = {}
+    for label, name in enumerate(STATE_NAMES):
+        x_T = randn(n, 2, generator=stream("course/guided", label))
+        sets[name] = judge(last(ddim(guided(label), SCHEDULE, x_T, steps=steps)), label)
     return sets
+
+
+def quick_look(parts: dict[str, Training]) -> dict[str, dict[str, float]]:
+    """What the curve says of the last samples of a denoiser, and few samples of each class in few steps."""
+    curve = [record for record in parts["denoiser"].curve if "NLL" in record]
+    sets = {"all": {name: curve[-1][name] for name in METRICS[:-1]}} if curve else {}
+    if "classifier" not in parts:
+        return sets
+    return sets | judge_classes(by_classifier(parts["denoiser"].net, parts["classifier"].net), N_QUICK, STEPS_QUICK)
 
 
 def by_classifier(denoiser: NoisePredictor, classifier: nn.Module) -> Guided:
@@ -96,7 +112,7 @@ def as_published(recipe: str) -> Row:
     return Row(str(row), lambda: row)
 
 
-def trained_here(recipe: str, folder: Path) -> Row | None:
+def trained_here(recipe: str, folder: Path, quick: bool = False) -> Row | None:
     """What a run has got to, None if there is none; as long as its classifier is missing, so are the classes."""
     paths = {name: folder / recipe / f"{name}.pt" for name in RECIPES[recipe]}
     parts = {name: Training(recipe, name, path) for name, path in paths.items() if path.exists()}
@@ -107,9 +123,14 @@ def trained_here(recipe: str, folder: Path) -> Row | None:
     row["device"] = ", ".join(dict.fromkeys(record["device"] for part in parts.values() for record in part.curve))
     clock = "cpu_seconds" if row["device"] == "cpu" else "wall_seconds"
     row["seconds"] = {name: end[clock] for name, end in ends.items()}
-    key = str({name: (end["epoch"], parts[name].part.settings()) for name, end in ends.items()})
+    row |= {"judged": f"{N_QUICK} samples, classes in {STEPS_QUICK} steps"} if quick else {}
+    key = str({name: (end["epoch"], parts[name].part.settings()) for name, end in ends.items()}) + " quick" * quick
     nets = [part.net for part in parts.values()]
-    return Row(key, lambda: row | {"sets": judge_model(nets[0], by_classifier(*nets) if len(nets) > 1 else None)})
+
+    def sets() -> dict:
+        return quick_look(parts) if quick else judge_model(nets[0], by_classifier(*nets) if len(nets) > 1 else None)
+
+    return Row(key, lambda: row | {"sets": sets()})
 
 
 def book_recipes(denoiser: str = "fourier", classifier: str = "classifier") -> Row:
@@ -160,12 +181,12 @@ def held_out() -> Row:
     return Row(f"{N_FINAL} points", make)
 
 
-def solutions(folder: Path) -> dict[str, Row | None]:
-    """The rows of the table, in its order."""
+def solutions(folder: Path, quick: bool = False) -> dict[str, Row | None]:
+    """The rows of the table, in its order; those of what was trained here by a quick look, or in full."""
     rows: dict[str, Row | None] = {}
     for recipe in RECIPES:
         rows[f"{recipe}, published"] = as_published(recipe)
-        rows[f"{recipe}, trained here"] = trained_here(recipe, folder)
+        rows[f"{recipe}, trained here"] = trained_here(recipe, folder, quick)
     rows["book, recipes trained here"] = book_recipes()
     rows["book, weights"] = book_weights("fourier")
     rows["book, weights, classifier-free"] = book_weights("conditional", classifier_free=True)

@@ -144,12 +144,13 @@ def reach(data: str, k: int, sets: int = 10) -> float:
 
 def main() -> None:
     """Make the table."""
-    args = arguments(__doc__.splitlines()[0], "guided_conditional", seeds=4)
-    keys = [(data, seed) for seed in range(args.seeds) for data in FIVE_SETS]
+    args = arguments(__doc__.splitlines()[0], "guided_conditional", seeds=4, data=FIVE_SETS)
+    keys = [(data, seed) for seed in range(args.seeds) for data in args.data]
     rows = pd.DataFrame(run_all(make, keys, args.folder, args.workers))
-    frame = pd.concat([rows[rows["data"] == data] for data in FIVE_SETS], ignore_index=True)
+    frame = pd.concat([rows[rows["data"] == data] for data in args.data], ignore_index=True)
     what = "guided and conditional sampling, class by class"
-    about = f"python benchmarks/guided_conditional.py --seeds {args.seeds}: {what}"
+    options = f"--seeds {args.seeds} --data {' '.join(args.data)}"
+    about = f"python benchmarks/guided_conditional.py {options}: {what}"
     print(write(frame, FOLDER / "guided-conditional.csv", about))
 
 

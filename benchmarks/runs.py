@@ -38,10 +38,12 @@ def run_all(make: Callable[..., list[dict]], keys: Sequence[Key], folder: Path, 
     return [row for key in keys for row in json.loads(_path(folder, key).read_text(encoding="utf-8"))]
 
 
-def arguments(about: str, name: str, seeds: int) -> argparse.Namespace:
-    """--seeds, --folder and --workers of a program that calls `run_all`."""
+def arguments(about: str, name: str, seeds: int, data: Sequence[str] = ()) -> argparse.Namespace:
+    """--seeds, --folder and --workers of a program that calls `run_all`; --data, if there are sets to choose from."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--seeds", type=int, default=seeds, help=f"how many, default {seeds}")
+    if data:
+        parser.add_argument("--data", nargs="+", choices=data, default=data, help="only these sets")
     folder = Path("_build") / name
     parser.add_argument("--folder", type=Path, default=folder, help=f"keeps what is finished, default {folder}")
     parser.add_argument("--workers", type=int, default=1, help="how many processes, default 1")

@@ -325,6 +325,22 @@ def test_a_run_is_judged_by_what_it_has_got_to(small, tmp_path, monkeypatch):
     assert row["device"] == "cpu" and row["seconds"]["classifier"] == run.curve[-1]["cpu_seconds"]
 
 
+def test_a_quick_look_takes_the_curve_and_few_samples_of_each_class(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "N_QUICK", 30)
+    monkeypatch.setattr(rows, "STEPS_QUICK", 2)
+    (tmp_path / "step").mkdir()
+    for name in ("denoiser", "classifier"):
+        run = go_on(training.Training("step", name, tmp_path / "step" / f"{name}.pt"), 2)
+        if name == "denoiser":
+            run.curve[0] |= {"NLL": 3.0, "gap": 0.9, "distance": 0.5, "coverage": 0.1}
+            run.save()
+    quick = rows.trained_here("step", tmp_path, quick=True)
+    row = quick.make()
+    assert quick.key != rows.trained_here("step", tmp_path).key and row["judged"] == "30 samples, classes in 2 steps"
+    assert row["sets"]["all"] == {"NLL": 3.0, "gap": 0.9, "distance": 0.5, "coverage": 0.1}
+    assert list(row["sets"]) == list(rows.SETS) and row["sets"]["Ohio"]["distance"] > 0.1
+
+
 def test_the_published_rows_hold_the_published_figures():
     sets = rows.as_published("cosine").make()["sets"]
     assert sets["all"] == {"NLL": 2.156, "distance": 0.0180, "gap": 0.004}
@@ -403,7 +419,7 @@ def test_the_table_holds_every_figure_and_marks_what_is_unknown(tmp_path, monkey
             },
         ),
     }
-    monkeypatch.setattr(command, "solutions", lambda folder: chosen)
+    monkeypatch.setattr(command, "solutions", lambda folder, quick: chosen)
     text = command.table(tmp_path, tmp_path)
     assert "| cosine, published | 500 epochs + 10 epochs | - | - | 2.156 | +0.004 | 0.0180 | - |" in text
     assert "| mine | - | cpu | 8 + 2 | 2.150 | -0.001 | 0.0123 | 0.999 |" in text

@@ -10,9 +10,7 @@ import pytest
 import runs
 import torch
 
-from statesdiff.ablations.embedded import Embedded
 from statesdiff.ablations.toys import points
-from statesdiff.schedule import NoiseSchedule
 
 # Runs
 
@@ -43,32 +41,14 @@ def few_points(monkeypatch):
 
 
 def test_a_seed_of_any_shape_has_a_row_for_each_way(few_points):
-    rows = pd.DataFrame(any_shape.make(5, "linear_matched", seed=1, steps=2)).set_index("network")
-    assert list(rows.index) == ["exact", "fourier", any_shape.STANDARD, "real"]
-    assert set(rows.D) == {5} and set(rows["T"]) == {10}
-    assert rows.loc["exact", ["excess in the plane", "excess in the others"]].tolist() == [0, 0]
-    assert rows.loc["fourier", "excess in the plane"] > 0.01  # two steps teach little
-    assert rows.loc["real", "distance"] < 0.02 and rows.loc["real"].filter(like="excess").isna().all()
+    rows = pd.DataFrame(any_shape.make(5, seed=1, steps=2)).set_index("network")
+    assert list(rows.index) == ["exact", "fourier", "real"] and set(rows.D) == {5} and set(rows["T"]) == {10}
+    assert rows.loc["real", "distance"] < 0.02 and rows.loc["real", "coverage"] > 0.3
     assert rows.loc["real", "deviation of the others"] == pytest.approx(0.1, rel=4 / math.sqrt(2 * 150))
-    again = pd.DataFrame(any_shape.make(5, "linear_matched", seed=1, steps=2)).set_index("network")
-    pd.testing.assert_frame_equal(rows, again)
-
-
-def test_with_the_published_ramp_no_network_is_trained(few_points):
-    rows = pd.DataFrame(any_shape.make(2, "linear", seed=0, steps=1)).set_index("network")
-    assert list(rows.index) == ["exact", "real"] and rows["deviation of the others"].isna().all()
-
-
-def test_the_excess_is_that_of_the_loss():
-    known, schedule = Embedded(4, seed=1), NoiseSchedule.linear(T=20, beta_1=0.01, beta_T=0.3)
-    exact, x_0 = known.ideal(schedule), known.draw(40, seed=7).x
-    shift = torch.tensor([0.3, 0.3, 0.5, 0.5]) @ known.turn.T  # an error that is known: 0.3 in the plane, 0.5 beside it
-
-    def wrong(x_t, t):
-        return exact(x_t, t) + shift
-
-    found = any_shape.excess(wrong, exact, x_0, schedule, seed=0)
-    assert found == pytest.approx({"excess in the plane": 0.09, "excess in the others": 0.25}, rel=1e-4)
+    # two steps teach nothing: what comes out is noise, in the units of the data again
+    assert rows.loc["fourier", "distance"] > 5 * rows.loc["exact", "distance"]
+    assert rows.loc["fourier", "EMD in D"] > 2 * rows.loc["real", "EMD in D"]
+    pd.testing.assert_frame_equal(rows, pd.DataFrame(any_shape.make(5, seed=1, steps=2)).set_index("network"))
 
 
 # Guided and conditional
