@@ -200,7 +200,8 @@ def epochs() -> list[Config]:
 
 
 def epochs_averaged() -> list[Config]:
-    return [replace(config, average=0.999) for config in epochs() if config.lr_schedule == "constant"]
+    long = [config for config in epochs() if config.lr_schedule == "constant" and config.epochs >= 50]
+    return [replace(config, average=0.999) for config in long]
 
 
 def drawn_anew(n: int, share: float) -> Config:

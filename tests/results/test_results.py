@@ -268,7 +268,7 @@ SETTINGS_OF = {
     "surface-schedules": 16,
     "surface-best": 2,
     "epochs": 16,
-    "epochs-averaged": 8,
+    "epochs-averaged": 3,
     "memorisation": 10,
     "depth": 40,
     "smallest": 6,
