@@ -38,8 +38,7 @@ NETWORKS = {
     "raw + skip": partial(Denoiser, skip=True),  # differs from fourier in the inputs alone
     "position": partial(Denoiser, x_frequencies=FREQUENCIES[0]),  # Fourier features of x_t
     "position + skip": partial(Denoiser, x_frequencies=FREQUENCIES[0], skip=True),
-    "position, time": partial(Denoiser, x_frequencies=FREQUENCIES[0], t_frequencies=FREQUENCIES[1]),
-    "fourier": Denoiser.fourier,  # position, time + skip
+    "fourier": Denoiser.fourier,  # those of t_bar too, with the skip
     "sinusoidal": partial(HomeworkDenoiser, project=0),
     "homework": HomeworkDenoiser,  # a linear layer of 128 comes first
 }

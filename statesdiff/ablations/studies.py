@@ -236,13 +236,13 @@ def activations() -> list[Config]:
     ]
 
 
-def sharper() -> list[Config]:
-    # every combination of the changes of chapter 3: waves of position or of time too, skip, times; 512 points an update
-    networks = ("raw", "raw + skip", "position", "position + skip", "position, time", "fourier")
+def sharper(updates: int = 800) -> list[Config]:
+    # every combination of the three changes of chapter 3
+    networks = ("raw", "raw + skip", "position", "position + skip")
     common = replace(STATES_CONFIG, batch_size=512, lr=8e-3, samplings=(Sampling("ddim", 50),))
     return [
         replace(common, network=network, draw_t=draw_t, epochs=updates * 512 / 5000)
-        for updates, network, draw_t in product((800, 4000), networks, ("uniform", "low noise"))
+        for network, draw_t in product(networks, ("uniform", "low noise"))
     ]
 
 
@@ -280,5 +280,8 @@ STUDIES = {
     "toy-guidance-best": Study("the scale of classifier-free guidance with the same settings", guidance_best),
     "surface-best": Study("the same settings on the sine surface and the helix, standardised", surface_best),
     "activations": Study("ReLU and SiLU", activations),
-    "sharper": Study("Fourier inputs, skip and low-noise times, alone and together, 800 and 4,000 updates", sharper),
+    "sharper": Study(
+        "Fourier inputs, skip and low-noise times, alone and together, in 800 updates of 512 points", sharper
+    ),
+    "sharper-longer": Study("the same in 2,000 updates", lambda: sharper(2000)),
 }
