@@ -144,7 +144,8 @@ lab("sampling", {
     measured(el, { evaluations: "evaluations", distance: "distance", coverage: "coverage" }, ["distance", "coverage"]);
     sentence(el, "Few large steps end on averages of origins, so the samples are blurred. DPM-Solver++ spreads its " +
       "times by the noise and corrects each step by the one before: ten or fifteen evaluations bring it near the " +
-      "floor, DDIM needs fifty. A start decides next to nothing for DDPM, and everything for DDIM without noise.");
+      "floor; DDIM, at evenly spaced times, needs fifty. A start decides next to nothing for DDPM, everything for " +
+      "DDIM without noise.");
 
     const run = dial(api, "sample", { need: ["fourier", "outline"], onMessage: show, onResult: (result, args) => {
       startStop(draw, "Draw", false);
