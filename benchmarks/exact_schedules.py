@@ -4,7 +4,7 @@ python benchmarks/exact_schedules.py --workers 2     # about 10 minutes of one c
 
 The exact denoiser knows the distribution by 5,000 fresh points, other ones for every seed, each blurred by 0.02. It is
 sampled as the networks of the studies `surface-schedules` and `surface-timesteps` are, and by DDIM (eta = 1) on the
-curves with the same ends of `schedule-matrix`, in 10 and 50 steps; judged as networks are. No training: a seed covers
+four curves with the same ends, in 10 and 50 steps; judged as networks are. No training: a seed covers
 the points that the denoiser knows, the random numbers of the samples, and the fresh points that they are judged by.
 What is finished is kept in the folder, so a run that was stopped goes on.
 """
@@ -52,7 +52,7 @@ class ExactDenoiser(IdealDenoiser):
 
 
 def configs() -> list[Config]:
-    """The settings of the two studies, and curves with the same ends, as in the study `schedule-matrix`."""
+    """The settings of the two studies, and four curves with the same ends."""
     helix = replace(SURFACE_CONFIG, data="helix", beta_1=None, beta_T=None)
     same_ends = [
         replace(helix, schedule=f"cut {name}", T=steps, samplings=(Sampling("ddim", steps, 1.0),))
@@ -91,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("exact-schedules"), help="keeps what is finished")
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=TABLE)
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)

@@ -143,19 +143,6 @@ def surface_timesteps() -> list[Config]:
     return [replace(SURFACE_CONFIG, data=data, T=T) for data, T in product(SURFACES, (10, 50, 100, 150, 200))]
 
 
-def surface_timesteps_matched() -> list[Config]:
-    """As many levels, but the way always ends where that of T = 50 does."""
-    end = SURFACE_CONFIG.noise.alpha_bar_T
-    ends = {
-        T: NoiseSchedule.linear_matched(T, end, SURFACE_CONFIG.beta_1, SURFACE_CONFIG.beta_T).beta
-        for T in (10, 50, 100, 150, 200)
-    }
-    return [
-        replace(SURFACE_CONFIG, data=data, T=T, beta_1=float(beta[1]), beta_T=float(beta[-1]))
-        for data, (T, beta) in product(SURFACES, ends.items())
-    ]
-
-
 def surface_schedules() -> list[Config]:
     ramps = [replace(SURFACE_CONFIG, schedule=name) for name in ("linear", "scaled_linear", "sigmoid")]
     free = [replace(SURFACE_CONFIG, schedule=name, beta_1=None, beta_T=None) for name in ("cosine", "sech")]
@@ -166,32 +153,8 @@ def surface_schedules() -> list[Config]:
         for pair in ((1.28e-2, 1e-3), (1.28e-2, 1e-5), (1.28e-1, 1e-6))
         for first, last in (pair, pair[::-1])
     ]
-    settings = dict.fromkeys(ramps + free + ranged)
-    return [replace(config, data=data) for data in SURFACES for config in settings]
-
-
-def surface_schedules_large() -> list[Config]:
-    named = [config for config in surface_schedules() if config.beta_1 in (None, SURFACE_CONFIG.beta_1)]
-    return [replace(config, **LARGE) for config in named]
-
-
-def schedule_matrix() -> list[Config]:
-    """Trained as one curve has it, sampled on the rungs of each; told t of its own curve, or told the noise."""
-    names = ("linear", "sigmoid", "cosine", "even")
-    ways = tuple(Sampling("ddim", steps, 1.0, grid=f"cut {name}") for steps, name in product((10, 50), names))
-    told_t = [{"schedule": f"cut {name}"} for name in names]
-    told_noise = [{"schedule": "cut even", "draw_t": f"as {name}"} for name in ("linear", "cosine")]
-    networks = ({}, LARGE)
-    base = replace(SURFACE_CONFIG, data="helix", T=1000, beta_1=None, beta_T=None, samplings=ways)
-    return [replace(base, **network, **arm) for network, arm in product(networks, told_t + told_noise)]
-
-
-def steps_matched() -> list[Config]:
-    """Taught at 500 levels and sampled on even or on matched rungs, or taught at the matched rungs alone."""
-    base, counts = replace(STATES_CONFIG, epochs=60), (10, 20, 50)
-    ways = tuple(Sampling("ddim", n, 1.0, grid=grid) for n, grid in product(counts, (None, "linear_matched")))
-    own = {"schedule": "linear_matched", "beta_1": None, "beta_T": None, "samplings": (Sampling("beta_tilde"),)}
-    return [replace(base, samplings=ways), *(replace(base, T=n, **own) for n in counts)]
+    shapes = [replace(config, data=data) for data in SURFACES for config in ramps + free]
+    return list(dict.fromkeys(shapes + ranged))  # the ranges are published for the surface alone
 
 
 def epochs() -> list[Config]:
@@ -264,11 +227,7 @@ STUDIES = {
     "surface-epochs": Study("epochs, on the sine surface and the helix: the published design", surface_epochs),
     "surface-depth": Study("three depths, on the sine surface and the helix: the published design", surface_depth),
     "surface-timesteps": Study("T, on the sine surface and the helix: the published design", surface_timesteps),
-    "surface-timesteps-matched": Study("T, the end of the chain that of T = 50 for every T", surface_timesteps_matched),
     "surface-schedules": Study("schedules, on the sine surface and the helix: the published design", surface_schedules),
-    "surface-schedules-large": Study("the same with a network large enough for a verdict", surface_schedules_large),
-    "schedule-matrix": Study("trained with one schedule, sampled on the rungs of another", schedule_matrix),
-    "steps-matched": Study("levels in training and steps in sampling, on the same rungs", steps_matched),
     "epochs": Study("how long to train, with a constant and an annealed learning rate", epochs),
     "epochs-averaged": Study("the same trainings at a constant rate, their weights averaged", epochs_averaged),
     "memorisation": Study(

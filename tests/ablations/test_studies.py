@@ -23,12 +23,7 @@ VARIED = {
     "surface-epochs": {"data", "epochs"},
     "surface-depth": {"data", "hidden"},
     "surface-timesteps": {"data", "T"},
-    "surface-timesteps-matched": {"data", "T", "beta_1", "beta_T"},
     "surface-schedules": {"data", "schedule", "beta_1", "beta_T"},
-    "surface-schedules-large": {"data", "schedule", "beta_1", "beta_T"},
-    "schedule-matrix": {"schedule", "draw_t", "network", "hidden", "epochs", "batch_size", "lr"}
-    | {"lr_schedule", "optimiser"},
-    "steps-matched": {"T", "schedule", "beta_1", "beta_T", "samplings"},
     "epochs": {"epochs", "lr_schedule", "lr"},
     "epochs-averaged": {"epochs"},
     "memorisation": {"n_train", "epochs"},
@@ -90,34 +85,10 @@ def test_the_matched_design_ends_where_it_says():
     assert naive[0] > 0.85 and naive[-1] < 0.01  # which is what is wrong with it
 
 
-def test_the_second_homeworks_chains_end_alike_when_matched():
-    ends = {c.T: c.noise.alpha_bar_T for c in STUDIES["surface-timesteps-matched"].configs()}
-    assert list(ends) == [10, 50, 100, 150, 200] and list(ends.values()) == pytest.approx([ends[50]] * 5, rel=1e-9)
-    naive = {c.T: c.noise.alpha_bar_T for c in STUDIES["surface-timesteps"].configs()}
-    assert naive[50] == pytest.approx(ends[50]) and naive[10] > 0.9 > 0.3 > naive[200]
-
-
 def test_the_second_homeworks_ranges_are_read_both_ways():
     ranges = {(c.beta_1, c.beta_T) for c in STUDIES["surface-schedules"].configs() if c.schedule == "linear"}
     assert {(last, first) for first, last in ranges - {(1e-5, 1.28e-2)}} <= ranges and len(ranges) == 6
-
-
-def test_the_matrix_trains_every_curve_both_ways_and_samples_on_all():
-    configs = STUDIES["schedule-matrix"].configs()
-    arms, names = Counter((c.schedule, c.draw_t) for c in configs), ("linear", "sigmoid", "cosine", "even")
-    assert set(arms.values()) == {2}  # the networks
-    assert set(arms) == {(f"cut {name}", "uniform") for name in names} | {
-        ("cut even", "as linear"),
-        ("cut even", "as cosine"),
-    }
-    (ways,) = {tuple((s.steps, s.grid) for s in c.samplings) for c in configs}
-    assert set(ways) == {(steps, f"cut {name}") for steps in (10, 50) for name in names} and len(ways) == 8
-
-
-def test_the_large_networks_learn_the_five_shapes():
-    large = STUDIES["surface-schedules-large"].configs()
-    assert {c.schedule for c in large} == {"linear", "scaled_linear", "sigmoid", "cosine", "sech"} and len(large) == 10
-    assert {c.beta_T for c in large} == {0.0128, None} and all(c.network == "fourier" for c in large)
+    assert {c.data for c in STUDIES["surface-schedules"].configs() if c.beta_1 not in (1e-5, None)} == {"sine"}
 
 
 @pytest.mark.parametrize("name", ["linear", "scaled_linear", "sigmoid"])
