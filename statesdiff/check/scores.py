@@ -46,10 +46,17 @@ class ScoreToBeat:
     def verdict(self, score: float) -> Verdict:
         """What is to be said of a score: tick or cross, the value, the range, what it is, and the book's own."""
         bound = "at least" if self.higher else "at most"
-        asked = f"({bound} {self.target:.3g}, give or take {100 * self.tolerance:.2g}%)"
-        return Verdict(self.reached(score), f"{score:.3g}  {asked}  {self.what}; the book's own is {self.best:.3g}")
+        asked = f"({bound} {_digits(self.target)}, give or take {100 * self.tolerance:.2g}%)"
+        return Verdict(
+            self.reached(score), f"{_digits(score)}  {asked}  {self.what}; the book's own is {_digits(self.best)}"
+        )
 
     def reached(self, score: float) -> bool:
         """Whether a score passes; one that is not a number does not."""
         slack = self.tolerance * abs(self.target)
         return score >= self.target - slack if self.higher else score <= self.target + slack
+
+
+def _digits(value: float) -> str:
+    """Three significant digits; whole numbers in full."""
+    return f"{value:,.0f}" if value == round(value, 0) else f"{value:.3g}"

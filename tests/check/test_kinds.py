@@ -86,6 +86,12 @@ def test_a_score_is_shown_with_what_it_is_held_to(contest, made, shown):
     assert repr(contest(made)) == shown
 
 
+def test_a_count_is_told_in_full():
+    count = ScoreToBeat(lambda made: made, "points", target=1500, best=1200.0, tolerance=0.01)
+    assert repr(count(1234.0)) == "✓ 1,234  (at most 1,500, give or take 1%)  points; the book's own is 1,200"
+    assert repr(count(float("nan"))).startswith("✗ nan  (") and repr(count(1234.5)).startswith("✓ 1.23e+03")
+
+
 def test_who_misses_by_less_than_a_processor_does_passes():
     assert SHORT.reached(4.07) and not SHORT.reached(4.09)
     assert LONG.reached(3.93) and not LONG.reached(3.91)
