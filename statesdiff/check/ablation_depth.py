@@ -26,6 +26,7 @@ def count_weights(f: Callable[[list[int]], int]) -> Verdict:
     wrong = {
         "the biases are missing: each layer has one for each of its outputs": products,
         "a bias belongs to an output, not to an input: n_in * n_out + n_out": sum(a * (b + 1) for a, b in pairs),
+        "every layer is counted twice": 2 * right,
         "one bias a layer is too few: each output has its own": products + len(pairs),
         "the layer to the outputs is missing: its weights and biases count too": right - 71 * 2,
         "the layer from the inputs is missing: its weights and biases count too": right - 20 * 30,
@@ -60,6 +61,7 @@ def width_for(f: Callable[[int, int, int, int], int]) -> Verdict:
             int((budget / (depth - 1)) ** 0.5),
             (budget / (depth - 1)) ** 0.5,
         ],
+        "one too few: the width that just fits is allowed": int(exact) - 1,
         "the layer to the outputs is forgotten": int(solved(depth - 1, n_in + depth)),
         "the layer from the inputs is forgotten": int(solved(depth - 1, n_out + depth - 1)),
         "this is the number of weights: return the width": [
@@ -67,15 +69,10 @@ def width_for(f: Callable[[int, int, int, int], int]) -> Verdict:
         ],
     }
 
-    def shallow() -> Verdict:
-        verdict = judge(f, (1, 100, 3, 2), 16, {})
-        message = f"right for depth {depth}, not for depth 1: {verdict.message}"
-        return verdict if verdict.passed else Verdict(False, message)
-
     return first_failing(
         "as wide as the budget allows",
         lambda: judge(f, (depth, budget, n_in, n_out), int(exact), wrong),
-        shallow,
+        lambda: judge(f, (1, 100, 3, 2), 16, {}).at("depth 1"),
     )
 
 
