@@ -107,7 +107,7 @@ def judged(samples: Tensor, x_0: Tensor, seed: int, size: int = 1000) -> dict[st
 def run(n: int, method: str, seed: int, updates: int = UPDATES, samples: int = 2000) -> dict:
     """One row of the table."""
     torch.set_num_threads(1)
-    about = {"data": "states", "n_train": n, "network": "fourier", "method": method, "seed": seed}
+    about = {"data": "states", "network": "fourier", "method": method, "seed": seed, "n_train": n}
     if method == "real":
         real = shuffled(samples, 2 * FRESH + seed)
         return about | {"network": "real"} | judged(real, shuffled(n, 1 + seed), seed, samples // 2)
