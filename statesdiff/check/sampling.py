@@ -166,15 +166,15 @@ def sample(network, schedule, x, generator):
 gaussian_step = OnPaper(
     right=0.2 * 0.625 / 0.7,
     wrong={
-        "this is beta_t, which would be exact for s = 1": 0.2,
-        "this is the posterior variance beta_tilde, which would be exact for s = 0, a known origin": 0.2 * 0.5 / 0.6,
+        "this is beta_t, which would be exact for r = 1": 0.2,
+        "this is the posterior variance beta_tilde, which would be exact for r = 0, a known origin": 0.2 * 0.5 / 0.6,
         "this is a standard deviation: the variance is its square": (0.2 * 0.625 / 0.7) ** 0.5,
         "this is a precision: the variance is one over it": 0.7 / (0.2 * 0.625),
         "this is v_{t-1}, the variance before x_t is known": 0.625,
         "v_{t-1} and v_t are swapped": 0.2 * 0.7 / 0.625,
-        "s^2 is a variance: in v_{t-1} it is multiplied by alpha_bar_{t-1}": 0.2 * 0.75 / 0.8,
+        "r^2 is a variance: in v_{t-1} it is multiplied by alpha_bar_{t-1}": 0.2 * 0.75 / 0.8,
     },
-    praise="between beta_tilde and beta_t, as s lies between 0 and 1",
+    praise="between beta_tilde and beta_t, as r lies between 0 and 1",
     rtol=1e-3,
 )
 

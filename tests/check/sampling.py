@@ -146,14 +146,14 @@ wrong("ddim_step", lambda schedule, x_t, t, s, eps_hat: torch.randn(50, 2).tolis
 wrong("ddim_step", lambda schedule, x_t, t, s, eps_hat: (2 * x_t).tolist(), "not the right numbers")
 
 
-# gaussian_step: beta_t = 0.2, alpha_bar_{t-1} = 0.5, s = 0.5
+# gaussian_step: beta_t = 0.2, alpha_bar_{t-1} = 0.5, r = 0.5
 
 V_PREV = 0.5 * 0.5**2 + 0.5
 V = 0.8 * V_PREV + 0.2
 
 right("gaussian_step", 0.2 * V_PREV / V, 0.179, torch.tensor(0.1786))
-wrong("gaussian_step", 0.2, "this is beta_t", "s = 1")
-wrong("gaussian_step", 0.2 * 0.5 / 0.6, "beta_tilde", "s = 0")
+wrong("gaussian_step", 0.2, "this is beta_t", "r = 1")
+wrong("gaussian_step", 0.2 * 0.5 / 0.6, "beta_tilde", "r = 0")
 wrong("gaussian_step", (0.2 * V_PREV / V) ** 0.5, "standard deviation")
 wrong("gaussian_step", 1 / V_PREV + 0.8 / 0.2, "precision")
 wrong("gaussian_step", V_PREV, "before x_t is known")
