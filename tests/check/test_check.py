@@ -344,6 +344,12 @@ def test_the_books_own_score_is_what_it_says_and_passes(name):
     assert best == pytest.approx(contest.best, rel=contest.tolerance)
 
 
+def test_ten_times_have_to_do_as_well_as_twenty_evenly_spaced_ones():
+    from statesdiff.check.sampling import emd_at
+
+    assert emd_at(range(500, 0, -25)) == pytest.approx(check.ten_times.target, rel=check.ten_times.tolerance)
+
+
 @kind(FindTheLine)
 def test_a_program_with_a_spoilt_line_differs_there_and_runs(name):
     broken = getattr(check, name)
