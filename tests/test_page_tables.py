@@ -94,6 +94,7 @@ def test_the_curves_show_what_is_stored():
 def test_the_figures_of_the_first_homework_are_all_there():
     wanted = {name: make() for name, make in gallery.FIGURES.items()}
     sizes = {name: (len({d for d, _ in found}), len({c for _, c in found})) for name, found in wanted.items()}
+    assert sizes.pop("overview") == (5, 4)
     assert sizes == {"timesteps": (5, 6), "betas": (5, 6), "scales": (5, 5), "conditional": (5, 3)}
     assert {s.guidance for _, s in wanted["scales"].values()} == {1.25, 1.5, 2, 3, 5}
     paths = {gallery.path_of(tables.ROOT, *way) for found in wanted.values() for way in found.values()}
@@ -117,6 +118,8 @@ def test_what_is_drawn_stays_and_the_picture_is_small(tmp_path, monkeypatch):
     monkeypatch.setattr(gallery, "train_ensemble", lambda jobs: pytest.fail("trained again"))
     again = out.read_bytes()
     assert gallery.make("tiny", tmp_path).read_bytes() == again
+    drawn[0].unlink()  # a panel stays empty, and nothing is trained
+    assert gallery.make("tiny", tmp_path, train=False).read_bytes() != again
     with Image.open(out) as image:
         assert image.width > image.height and len(again) < 300_000
 

@@ -1,6 +1,7 @@
 """Regenerate the pictures of book/toys.md: points that networks draw of the five toy sets, book/_static/toys-*.png.
 
-python tools/make_gallery.py            # about a quarter of an hour on one core; stopped, the same call goes on
+python tools/make_gallery.py                        # about a quarter of an hour on one core; goes on where it stopped
+python tools/make_gallery.py --figure overview --untrained       # of what has been trained so far
 
 The networks are those of seed 0 of four studies, trained as the tables of chapters 7 to 9 have it: T and the range of
 beta as published, the scale of guidance as published, and the book's own settings.
@@ -68,11 +69,23 @@ def conditional() -> Wanted:
     return found | {(c.data, "our settings, no label"): (c, c.samplings[0]) for c in studies.best()}
 
 
-FIGURES = {"timesteps": timesteps, "betas": betas, "scales": scales, "conditional": conditional}
+def overview() -> Wanted:
+    """A short and a longer chain of the published design, its conditional samples, and the book's settings."""
+    chains = {place: way for place, way in timesteps().items() if way[0].T in (10, 50)}
+    return chains | {
+        (data, {"published recipe": "conditional", "our settings, no label": "our settings"}[name]): way
+        for (data, name), way in conditional().items()
+        if name != "our settings"
+    }
 
 
-def samples(wanted: Wanted, folder: Path) -> dict[tuple[str, str], Panel]:
-    """The points of every panel; what `folder` does not have is trained and drawn."""
+FIGURES = {"overview": overview, "timesteps": timesteps, "betas": betas, "scales": scales, "conditional": conditional}
+
+
+def samples(wanted: Wanted, folder: Path, train: bool = True) -> dict[tuple[str, str], Panel]:
+    """The points of every panel; what `folder` does not have is trained and drawn, or left out."""
+    if not train:
+        return {place: panel(folder, *way) for place, way in wanted.items() if path_of(folder, *way).exists()}
     ways: dict[Config, list[tuple[str, str]]] = {}
     for place, (config, _) in wanted.items():
         if not path_of(folder, *wanted[place]).exists():
@@ -125,7 +138,10 @@ def grid(rows: Sequence[str], columns: Sequence[str], panels: dict[tuple[str, st
     size = (1.3 * len(columns) + 0.2, 1.3 * len(rows) + 0.2)
     figure, axes = plt.subplots(len(rows), len(columns), figsize=size, layout="constrained", squeeze=False)
     for i, j, ax in places(axes):
-        draw_panel(ax, *panels[rows[i], columns[j]])
+        if (rows[i], columns[j]) in panels:
+            draw_panel(ax, *panels[rows[i], columns[j]])
+        else:
+            ax.set_axis_off()
         if i == 0:
             ax.set_title(columns[j], fontsize=9, color=INK)
         if j == 0:
@@ -138,13 +154,15 @@ def places(axes: np.ndarray) -> Iterator[tuple[int, int, Axes]]:
     yield from ((i, j, axes[i, j]) for i in range(axes.shape[0]) for j in range(axes.shape[1]))
 
 
-def make(name: str, folder: Path) -> Path:
+def make(name: str, folder: Path, train: bool = True) -> Path:
     """One figure, written to book/_static."""
-    panels = samples(FIGURES[name](), folder)
-    columns = list(dict.fromkeys(column for _, column in panels))
+    wanted = FIGURES[name]()
+    panels = samples(wanted, folder, train)
+    columns = list(dict.fromkeys(column for _, column in wanted))
+    rows = [data for data in SETS if any(found == data for found, _ in panels)]
     coloured = any(y is not None for _, y in panels.values())
-    panels |= {(data, "real points"): real(data, coloured) for data in SETS}
-    figure, png = grid(SETS, ["real points", *columns], panels), io.BytesIO()
+    panels |= {(data, "real points"): real(data, coloured) for data in rows}
+    figure, png = grid(rows, ["real points", *columns], panels), io.BytesIO()
     figure.savefig(png, dpi=150, format="png", metadata={"Software": None})
     plt.close(figure)
     return write_atomically(STATIC / f"toys-{name}.png", lambda path: path.write_bytes(shrink(png.getvalue())))
@@ -154,12 +172,13 @@ def main() -> None:
     """Make the figures that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--figure", choices=FIGURES, help="only this one")
+    parser.add_argument("--untrained", action="store_true", help="train nothing, draw what the folder has")
     parser.add_argument("--folder", type=Path, default=Path("_build/gallery"), help="keeps the points")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.folder.mkdir(parents=True, exist_ok=True)
     for name in [args.figure] if args.figure else FIGURES:
-        print(make(name, args.folder))
+        print(make(name, args.folder, train=not args.untrained))
 
 
 if __name__ == "__main__":
