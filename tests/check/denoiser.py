@@ -169,7 +169,7 @@ NETWORK = {"hidden": (128, 128, 128), "x_frequencies": (1.0, 2.0, 4.0, 8.0), "sk
 TRAINING = {"lr": 8e-3, "draw_t": low_noise_t}
 
 right("sharpest_map", {"network": NETWORK, "training": TRAINING})
-wrong("sharpest_map", {"network": {"hidden": (64,)}, "training": {"lr": 1e-2}}, "(at most 0.031", "the book's own is")
+wrong("sharpest_map", {"network": NETWORK, "training": {"lr": 8e-3}}, "(at most 0.031", "the book's own is")
 wrong("sharpest_map", {"network": {"hidden": (256,) * 4}, "training": {}}, "40,000 weights, yours has 198,914")
 wrong("sharpest_map", {"network": NETWORK, "training": {"steps": 801}}, "800 updates of 512 points")
 wrong("sharpest_map", {"network": NETWORK, "training": {"batch_size": 1024}}, "800 updates of 512 points")
