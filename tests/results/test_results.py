@@ -265,7 +265,7 @@ SETTINGS_OF = {
     "surface-epochs": 6,
     "surface-depth": 6,
     "surface-timesteps": 10,
-    "surface-schedules": 16,
+    "surface-schedules": 15,
     "surface-best": 2,
     "epochs": 16,
     "epochs-averaged": 3,
