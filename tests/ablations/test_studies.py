@@ -32,7 +32,6 @@ VARIED = {
     "best": {"data"},
     "activations": {"network", "activation"},
     "sharper": {"network", "draw_t"},
-    "sharper-longer": {"network", "draw_t"},
 }
 
 
@@ -114,11 +113,10 @@ def test_what_confirms_has_seeds_of_its_own():
     assert len(tried & {c.hidden for c in STUDIES["smallest"].configs()}) >= 3
 
 
-@pytest.mark.parametrize(("name", "updates"), [("sharper", 800), ("sharper-longer", 2000)])
-def test_sharper_has_every_combination_once_and_gives_each_as_many_updates(name, updates):
+def test_sharper_has_every_combination_once_and_gives_each_as_many_updates():
     cells = Counter()
-    for config in STUDIES[name].configs():
+    for config in STUDIES["sharper"].configs():
         model = config.job(0).model
         cells[(config.steps, config.draw_t, model.skip, bool(model.x_frequencies))] += 1
     assert len(cells) == 2 * 2 * 2 and set(cells.values()) == {1}
-    assert {steps for steps, *_ in cells} == {updates}
+    assert {steps for steps, *_ in cells} == {800}

@@ -273,6 +273,7 @@ SETTINGS_OF = {
     "depth": 40,
     "smallest": 6,
     "activations": 4,
+    "sharper": 8,
     "best": 5,
 }
 
