@@ -26,14 +26,15 @@ def run_all(make: Callable[..., list[dict]], keys: Sequence[Key], folder: Path, 
     one = {"initializer": torch.set_num_threads, "initargs": (1,)}
     several = {"max_workers": workers, "mp_context": get_context("spawn")}
     with ProcessPoolExecutor(**several, **one) if workers > 1 else ThreadPoolExecutor(1, **one) as executor:
-        futures = {executor.submit(make, *key): key for key in missing}
+        futures = {executor.submit(make, *key): _path(folder, key) for key in missing}
         try:
             for future in tqdm(as_completed(futures), total=len(futures), disable=None):
-                text = json.dumps(future.result(), indent=1) + "\n"
-                path = _path(folder, futures[future])
-                write_atomically(path, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))
+                _keep(futures[future], future.result())
         except BaseException:
             executor.shutdown(cancel_futures=True)
+            for future, path in futures.items():  # finished while another one failed or was being kept
+                if not future.cancelled() and future.exception() is None and not path.exists():
+                    _keep(path, future.result())
             raise
     return [row for key in keys for row in json.loads(_path(folder, key).read_text(encoding="utf-8"))]
 
@@ -48,6 +49,11 @@ def arguments(about: str, name: str, seeds: int, data: Sequence[str] = ()) -> ar
     parser.add_argument("--folder", type=Path, default=folder, help=f"keeps what is finished, default {folder}")
     parser.add_argument("--workers", type=int, default=1, help="how many processes, default 1")
     return parser.parse_args()
+
+
+def _keep(path: Path, rows: list[dict]) -> None:
+    text = json.dumps(rows, indent=1) + "\n"
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def _path(folder: Path, key: Key) -> Path:

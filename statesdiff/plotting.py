@@ -95,9 +95,12 @@ def snapshots(
 def state_legend(figure: Figure | None = None) -> Legend:
     """The states' names beside dots in their colours, below the axes of a figure (left out: the current one)."""
     figure = plt.gcf() if figure is None else figure
-    dots = [Line2D([], [], marker="o", linestyle="", color=c, label=name) for name, c in STATE_COLOURS.items()]
+    look = {"marker": "o", "linestyle": "", "markersize": 5, "markeredgewidth": 0, "alpha": 0.75}
+    dots = [Line2D([], [], color=c, label=name, **look) for name, c in STATE_COLOURS.items()]
     columns = 5 if figure.get_figwidth() > 5.5 else 3
-    return figure.legend(handles=dots, loc="outside lower center", ncols=columns, handletextpad=0.1, columnspacing=1.2)
+    spacing = {"handletextpad": 0.1, "columnspacing": 1.2}
+    # no darker: black letters among points of many hues would cost the stored figure its palette of 256 colours
+    return figure.legend(handles=dots, loc="outside lower center", ncols=columns, labelcolor="#5b6069", **spacing)
 
 
 def outline(ax: Axes | None = None, *, colour: str = GREY, width: float = 1.0, limit: float = LIMIT) -> Axes:

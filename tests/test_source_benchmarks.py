@@ -26,7 +26,8 @@ def test_what_is_finished_stays_and_only_the_rest_is_made(tmp_path):
         runs.run_all(squares, keys[:2], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a-1.json"]
     for n in (1, 3):  # what lies there is believed
-        (tmp_path / f"a-{n}.json").write_text(json.dumps([{"name": "kept", "square": n}, {"name": "too", "square": n}]))
+        kept = json.dumps([{"name": "kept", "square": n}, {"name": "too", "square": n}])
+        (tmp_path / f"a-{n}.json").write_text(kept, encoding="utf-8")
     rows = runs.run_all(squares, keys, tmp_path)
     assert [row["name"] for row in rows] == ["kept", "too", "kept", "too", "b"] and rows[-1]["square"] == 4
 
@@ -43,10 +44,11 @@ def few_points(monkeypatch):
 def test_a_seed_of_any_shape_has_a_row_for_each_way(few_points):
     rows = pd.DataFrame(any_shape.make(5, seed=1, steps=2)).set_index("network")
     assert list(rows.index) == ["exact", "fourier", "real"] and set(rows.D) == {5} and set(rows["T"]) == {10}
-    assert rows.loc["real", "distance"] < 0.02 and rows.loc["real", "coverage"] > 0.3
+    assert rows.loc["real", "distance"] < 0.02
     assert rows.loc["real", "deviation of the others"] == pytest.approx(0.1, rel=4 / math.sqrt(2 * 150))
     # two steps teach nothing: what comes out is noise, in the units of the data again
     assert rows.loc["fourier", "distance"] > 5 * rows.loc["exact", "distance"]
+    assert rows.loc["fourier", "coverage"] < rows.loc["real", "coverage"] / 5  # fifty points cover a fifth at best
     assert rows.loc["fourier", "EMD in D"] > 2 * rows.loc["real", "EMD in D"]
     pd.testing.assert_frame_equal(rows, pd.DataFrame(any_shape.make(5, seed=1, steps=2)).set_index("network"))
 

@@ -32,8 +32,6 @@ SURFACE_CONFIG = Config(
 SURFACES = ("sine", "helix")
 # Large enough, and trained long enough and at an annealed rate, for a verdict on the schedule: six times the updates,
 # ten times the weights.
-LARGE = {"network": "fourier", "hidden": (128,) * 3, "epochs": 150, "batch_size": 256, "lr": 4e-3}
-LARGE |= {"lr_schedule": "one cycle", "optimiser": "adamw"}
 # The book's way on STATES, small enough to be trained a few hundred times.
 STATES_CONFIG = Config(
     data="states",

@@ -227,7 +227,8 @@ NAMES = {
     ".pt, .npy, .npz file; got",
     "units": "units must be one of minmax, standard; got",
     "schedule": "schedule must be one of linear, cosine, sigmoid, scaled_linear, sech, linear_matched, cut .*; got",
-    "network": r"network must be one of raw, raw \+ skip, fourier, sinusoidal, homework; got",
+    "network": r"network must be one of raw, raw \+ skip, position, position \+ skip, fourier, sinusoidal, "
+    "homework; got",
     "activation": "activation must be one of relu, silu; got",
     "lr_schedule": "lr_schedule must be one of constant, one cycle, cosine; got",
     "optimiser": "optimiser must be one of adam, adamw; got",
