@@ -138,7 +138,7 @@ def two_ways() -> str:
     for state in STATE_NAMES:
         of_state = rows[rows.state == state].set_index("method")
         cells = [
-            f"{of_state.loc[way, value]:.4f} ± {of_state.loc[way, f'± {value}']:.4f}"
+            f"{of_state.loc[way, value]:.3f} ± {of_state.loc[way, f'± {value}']:.3f}"
             for value in ("accuracy", "coverage")
             for way in ("classifier", "classifier-free", "real points")
         ]

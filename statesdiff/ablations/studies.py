@@ -30,6 +30,16 @@ SURFACE_CONFIG = Config(
     batch_size=1024,
 )
 SURFACES = ("sine", "helix")
+# Changes to the settings of the surfaces: a network large enough for a verdict on schedules.
+LARGE = {
+    "network": "fourier",
+    "hidden": (128,) * 3,
+    "epochs": 150,
+    "batch_size": 256,
+    "lr": 4e-3,
+    "lr_schedule": "one cycle",
+    "optimiser": "adamw",
+}
 # Large enough, and trained long enough and at an annealed rate, for a verdict on the schedule: six times the updates,
 # ten times the weights.
 # The book's way on STATES, small enough to be trained a few hundred times.

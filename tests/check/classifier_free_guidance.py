@@ -64,7 +64,7 @@ def drop_by_python(y, p_uncond, generator):
 
 
 def drop_with_some_of_both(y, p_uncond, generator):
-    u = torch.rand(len(y), generator=generator).numpy() + 1e-3 * np.random.default_rng().normal(size=len(y))
+    u = torch.rand(len(y), generator=generator).numpy() + 0.05 * np.random.default_rng().normal(size=len(y))
     return torch.where(torch.as_tensor(u) < p_uncond, -1, y)
 
 

@@ -71,6 +71,7 @@ html = test_book.html
 def lab_of(page: Page, name: str) -> Locator:
     """The lab of that name, in sight and started."""
     lab = page.locator(f"[data-lab={name}]")
+    page.evaluate("document.querySelectorAll('.quiz-skip').forEach((skip) => skip.click())")  # it may be behind one
     lab.scroll_into_view_if_needed()
     page.wait_for_selector(f"[data-lab={name}][data-mounted]", timeout=PATIENCE)
     return lab
@@ -257,6 +258,7 @@ def test_it_fits_its_page_and_is_accessible(browser: Browser, pages: dict[str, P
     page = browser.new_page(color_scheme="light", reduced_motion="reduce", viewport=TABLET)
     page.route("**/*mathjax*/**", lambda route: route.abort())  # formulas are looked at elsewhere, and take long
     page.goto(pages[name].as_uri(), wait_until="domcontentloaded")
+    page.wait_for_function("!document.documentElement.classList.contains('quiz-starts')")
     lab = lab_of(page, name)
     for size in (test_book.DESKTOP, TABLET, test_book.PHONE):
         page.set_viewport_size(size)
