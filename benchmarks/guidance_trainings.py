@@ -4,7 +4,7 @@ python benchmarks/guidance_trainings.py --folder trainings --workers 8   # four 
 
 Two tables come of it. statesdiff/results/guidance-trainings.csv: both kinds of guidance at scales up to eight,
 guidance in an interval of t, and guidance away from a worse copy of the network, for the book's network and for a small
-one without Fourier inputs; 1,000 samples a state, through the 37 steps of chapters 6 and 7. Each row is the
+one without Fourier inputs; 1,000 samples a state, through the 38 steps of chapters 6 and 7. Each row is the
 mean over the five states, or Oklahoma alone. statesdiff/results/guidance-walks.csv: Oklahoma at scale 4 with Langevin
 corrections, 2,000 samples at six times, for the network and for the exact score, against the tilted density. Each seed
 has two files of its own in the folder, so a run that was stopped goes on; the tables are written from those there are.
