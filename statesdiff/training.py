@@ -189,7 +189,7 @@ def train_denoiser(
         eps_hat = model(x_t, t) if labels is None else model(x_t, t, labels)
         return (eps_hat - eps).square().mean()
 
-    yield from _minimise(model, loss, how)
+    yield from minimise(model, loss, how)
 
 
 def train_classifier(
@@ -219,23 +219,32 @@ def train_classifier(
         x_t, t, _, labels = next(batches)
         return nn.functional.cross_entropy(model(x_t, t), labels)
 
-    yield from _minimise(model, loss, how)
+    yield from minimise(model, loss, how)
 
 
 def check_trainable(model: nn.Module, x_0: Tensor, schedule: NoiseSchedule, y: Tensor | None) -> None:
     """Raise ValueError, naming the argument, unless the model can learn x_0 (N, ...) and the labels y (N,), if any."""
-    if x_0.ndim < 2 or 0 in x_0.shape or not x_0.isfinite().all():
-        raise ValueError(f"x_0 must be a non-empty, finite tensor of shape (N, ...), got {tuple(x_0.shape)}")
+    check_data(model, x_0)
     if y is not None and (y.shape != x_0.shape[:1] or y.dtype != torch.int64 or y.min() < 0):
         raise ValueError(f"y must hold {len(x_0)} labels >= 0, int64, one a point; got {tuple(y.shape)} {y.dtype}")
     n_classes = getattr(model, "n_classes", None)
     if y is not None and n_classes is not None and y.max() >= n_classes:
         raise ValueError(f"y holds the label {int(y.max())}, the model was built for {n_classes} classes, 0..K-1")
     check_T(model, schedule, "model")
+
+
+def check_data(model: nn.Module, x_0: Tensor) -> None:
+    """Raise ValueError unless x_0 (N, ...) is there, finite, and of the dtype of the model's weights."""
+    if x_0.ndim < 2 or 0 in x_0.shape or not x_0.isfinite().all():
+        raise ValueError(f"x_0 must be a non-empty, finite tensor of shape (N, ...), got {tuple(x_0.shape)}")
     check_dtype(model, x_0, "x_0")
 
 
-def _minimise(model: nn.Module, loss_of_next_batch: Callable[[], Tensor], how: Training) -> Iterator[Step]:
+def minimise(model: nn.Module, loss_of_next_batch: Callable[[], Tensor], how: Training) -> Iterator[Step]:
+    """The loop that all trainings share: one step of the optimiser for each loss, a `Step` after each.
+
+    Raises FloatingPointError if the loss stops being finite.
+    """
     optimiser = how.optimiser(model.parameters(), how.lr)
     lr_schedule = how.lr_schedule(optimiser, how.lr, how.steps)
     for step in range(1, how.steps + 1):
