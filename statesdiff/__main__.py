@@ -11,12 +11,13 @@ from tqdm.auto import tqdm
 
 import statesdiff
 from statesdiff.ablations import command as ablations
-from statesdiff.checkpoints import book_classifier, book_denoiser, load_model, save_model, trained_on
+from statesdiff.checkpoints import book_classifier, book_denoiser, load_model, network_of, save_model, trained_on
 from statesdiff.data import UNITS, Dataset, load_states, states
 from statesdiff.files.arguments import count, in_unicode, output
 from statesdiff.files.ending import status_of, warn
 from statesdiff.files.points import check_room, write_points
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
+from statesdiff.images import command as pictures
 from statesdiff.project import command as project
 from statesdiff.recipes import RECIPES, train_recipe
 from statesdiff.rng import randn, stream
@@ -34,6 +35,12 @@ DOUBT = "is the guidance too strong, or the training too short?"
 
 def train(args: argparse.Namespace) -> None:
     """Train a recipe and write the checkpoint; an interrupt keeps what has been learnt so far."""
+    if args.recipe == pictures.FASHION:
+        return pictures.train(args)
+    for name in ("batch_size", "channels"):
+        if getattr(args, name) is not None:
+            raise ValueError(f"--{name.replace('_', '-')} is for --recipe {pictures.FASHION}; others have their own")
+    args.T, args.schedule = args.T or 500, args.schedule or "linear"
     data = _training_data(args)
     schedule = SCHEDULES[args.schedule](T=args.T)
     if schedule.alpha_bar_T > MUCH_LEFT:
@@ -80,6 +87,11 @@ def _training_data(args: argparse.Namespace) -> Dataset:
 
 def sample(args: argparse.Namespace) -> None:
     """Draw samples with a checkpoint, of one class if there is a label, and write them in the units of its data."""
+    if args.checkpoint == pictures.FASHION or (args.checkpoint and network_of(args.checkpoint) == "UNet"):
+        return pictures.sample(args)
+    if args.out.suffix == ".png":
+        raise ValueError("a .png is for pictures, --checkpoint fashion: points go to .npy or .pt")
+    args.n = args.n or 5000
     about = {"data": BOOK} if args.checkpoint is None else trained_on(args.checkpoint)
     model, schedule = book_denoiser() if args.checkpoint is None else load_model(args.checkpoint, DENOISERS)
     predictor = _guided(model, schedule, args, about)
@@ -182,27 +194,39 @@ def data(args: argparse.Namespace) -> None:
 
 
 def _train_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--recipe", choices=sorted(RECIPES), default="fourier", help="default: fourier")
-    p.add_argument("--data", help="a .pt, .npy or .npz file of points; default: the book's STATES")
+    p.add_argument("--recipe", choices=sorted([*RECIPES, pictures.FASHION]), default="fourier", help="default: fourier")
+    p.add_argument(
+        "--data", help="a .pt, .npy or .npz file of points; default: the book's STATES. Of fashion: its folder"
+    )
     p.add_argument("--units", choices=UNITS, help="train in these units; samples will be in the file's own again")
     p.add_argument("--steps", type=count, help="default: the recipe's own number")
-    p.add_argument("--T", type=count, default=500, help="noising steps, default 500")
-    p.add_argument("--schedule", choices=SCHEDULES, default="linear", help="of the noise; default: linear")
+    p.add_argument("--T", type=count, help="noising steps, default 500, of fashion 1000")
+    p.add_argument("--schedule", choices=SCHEDULES, help="of the noise; default: linear, of fashion cosine")
+    p.add_argument("--batch-size", type=count, help="of fashion: images an update, default 128")
+    p.add_argument("--channels", type=count, help="of fashion: how wide the U-Net is, a multiple of 8, default 48")
+    seconds = {"type": float, "default": pictures.EVERY, "metavar": "SECONDS"}
+    p.add_argument("--save-every", **seconds, help="of fashion: between two states to go on from, default 20")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=output(".safetensors"), default="denoiser.safetensors")
 
 
 def _sample_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--checkpoint", help="a file written by `statesdiff train`; default: the book's own weights")
-    p.add_argument("--label", type=int, help="draw one class only, 0 to 4 for STATES; default: all")
+    p.add_argument("--checkpoint", help="a file of `statesdiff train`, or fashion; default: the book's own weights")
+    p.add_argument(
+        "--label", type=int, help="draw one class only, 0 to 4 for STATES, 0 to 9 for garments; default: all"
+    )
     p.add_argument("--guidance", type=float, help="its strength, towards the label; default 1: Bayes' rule")
     by_recipe = "a file written by `statesdiff train --recipe classifier`; default, for STATES: the book's own weights"
     p.add_argument("--classifier", help=by_recipe)
-    p.add_argument("--n", type=count, default=5000, help="number of samples, default 5000")
-    p.add_argument("--steps", type=count, help="this many DDIM steps; default: ancestral sampling through every step")
+    p.add_argument("--n", type=count, help="number of samples, default 5000, of pictures 100")
+    p.add_argument(
+        "--steps",
+        type=count,
+        help="this many DDIM steps; default: ancestral sampling through every step, of pictures 50",
+    )
     p.add_argument("--eta", type=float, default=0.0, help="with --steps: fresh noise in them, from 0, none, to 1")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--out", type=output(".npy", ".pt"), default="samples.npy")
+    p.add_argument("--out", type=output(".npy", ".pt", ".png"), default="samples.npy")
 
 
 def _data_options(p: argparse.ArgumentParser) -> None:

@@ -66,6 +66,18 @@ def load_model(
     return model, schedule
 
 
+def network_of(path: str | os.PathLike) -> str:
+    """The name of the network that a checkpoint holds; empty if it is none of `save_model`'s.
+
+    Raises FileNotFoundError or ValueError for what is no safetensors file.
+    """
+    _, metadata = _read(path)
+    try:
+        return str(json.loads(metadata["statesdiff"])["network"])
+    except (LookupError, RecursionError, TypeError, ValueError):
+        return ""
+
+
 def trained_on(path: str | os.PathLike) -> dict[str, Any]:
     """What `save_model` was told about the points that a checkpoint learnt; empty if it was told nothing.
 

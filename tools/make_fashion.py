@@ -1,24 +1,29 @@
-"""Make the weights of the picture chapter, the classifier that judges first, then the U-Net.
+"""Make the weights of the picture chapter, the classifier that judges first, then the U-Net, and its real images.
 
     python tools/make_fashion.py classifier [--device cuda]
     python tools/make_fashion.py unet --state unet.pt --batch-size 256 [--device cuda]
+    python tools/make_fashion.py garments
 
-Both need the data of `statesdiff.images.fashion`. Killed, the second goes on from its state with the same command. The
-committed weights took 30,000 updates, eight minutes of a shared NVIDIA H200; two cores need about ten hours.
+All need the data of `statesdiff.images.fashion`; the last makes the small sample of it that comes with the package.
+Killed, the second goes on from its state with the same command. The committed weights took 30,000 updates, eight
+minutes of a shared NVIDIA H200; for two cores see benchmarks/pictures_speed.py.
 """
 
 import argparse
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from statesdiff.checkpoints import WEIGHTS
+from statesdiff.files.atomic import write_atomically
 from statesdiff.images.classifier import PictureClassifier, train_picture_classifier
 from statesdiff.images.fashion import fashion_mnist
+from statesdiff.images.garments import SAMPLE, in_bytes
 from statesdiff.images.metrics import accuracy, features, frechet
-from statesdiff.images.pretrained import CLASSIFIER, UNET, fashion_classifier, save_classifier, save_unet
+from statesdiff.images.pretrained import CLASSIFIER, UNET, fashion_classifier, fashion_unet, save_classifier, save_unet
 from statesdiff.images.training import BLOCK, PictureTraining
 from statesdiff.images.unet import UNet
 from statesdiff.models import init
@@ -84,10 +89,30 @@ def sample(net: UNet, y: torch.Tensor, steps: int, generator: torch.Generator) -
     return last(path).clamp(-1, 1)
 
 
+def garments(args: argparse.Namespace) -> None:
+    """Write the first images of each class, 40 to train and 20 to test, and those next to the chapter's samples."""
+    kept: dict[str, np.ndarray] = {}
+    for part, n in (("train", 40), ("test", 20)):
+        data = fashion_mnist(part, args.data)
+        rows = torch.cat([(data.y == k).nonzero()[:n, 0] for k in range(10)])
+        kept |= {f"{part}_x": in_bytes(data.x[rows, 0]), f"{part}_y": data.y[rows].numpy().astype(np.uint8)}
+    data = fashion_mnist("train", args.data)
+    nearest = torch.cdist(chapter_samples().flatten(1), data.x.flatten(1)).argmin(1)
+    kept |= {"neighbours_x": in_bytes(data.x[nearest, 0]), "neighbours_y": data.y[nearest].numpy().astype(np.uint8)}
+    print(write_atomically(SAMPLE, lambda path: np.savez_compressed(path, **kept)))
+
+
+def chapter_samples() -> torch.Tensor:
+    """The first ten samples that chapter 16 draws, one of each class."""
+    net, schedule = fashion_unet()
+    x_T, y = randn(40, 1, 28, 28, generator=stream("pictures"))[:10], torch.arange(10)
+    return last(ddim(lambda x_t, t: net(x_t, t, y), schedule, x_T, steps=20)).clamp(-1, 1)
+
+
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", choices=("classifier", "unet"))
-    p.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
+    p.add_argument("what", choices=("classifier", "unet", "garments"))
+    p.add_argument("--data", type=Path, default=None, help="folder of the idx files; default: Debian's, or fetched")
     p.add_argument("--folder", type=Path, default=WEIGHTS, help="where the weights go")
     p.add_argument("--state", type=Path, default=Path("unet.pt"))
     p.add_argument("--device", default="cpu")
@@ -99,7 +124,7 @@ def main() -> None:
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--seconds", type=float, default=float("inf"), help="stop, with the state kept, after so long")
     args = p.parse_args()
-    {"classifier": classifier, "unet": unet}[args.what](args)
+    {"classifier": classifier, "unet": unet, "garments": garments}[args.what](args)
 
 
 if __name__ == "__main__":

@@ -41,3 +41,16 @@ def accuracy(classifier: PictureClassifier, x_0: Tensor, y: Tensor) -> float:
     """The share of images (N, 1, 28, 28) that the classifier takes for what y (N,) says."""
     found = torch.cat([classifier(part).argmax(1) for part in x_0.split(AT_ONCE)])
     return float((found == y.to(found.device)).double().mean())
+
+
+def within(a: Tensor, b: Tensor, k: int = 3) -> float:
+    """The share of the rows of a (n, F) that lie nearer to some row of b (m, F) than b's k-th next row does to it.
+
+    Of samples within real images this is precision, of real images within samples recall (Kynkäänniemi et al. 2019,
+    eq. 1 and 2): the samples that look real, and the real images that the samples know. Raises ValueError unless both
+    have the same F and b has more than k rows.
+    """
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not 1 <= k < len(b):
+        raise ValueError(f"needs (n, F), (m, F) and 1 <= k < m; got {tuple(a.shape)}, {tuple(b.shape)}, k = {k}")
+    reach = torch.cdist(b, b).kthvalue(k + 1, dim=1).values  # the nearest of all is the row itself
+    return float((torch.cdist(a, b) <= reach).any(dim=1).double().mean())

@@ -86,10 +86,14 @@ class PictureTraining:
         x_0, a, b = self.x_0[rows], self.signal[t][:, None, None, None], self.noise[t][:, None, None, None]
         return a * x_0 + b * eps, t, y, a * eps - b * x_0
 
-    def _update(self, x_t: Tensor, t: Tensor, y: Tensor, v: Tensor) -> Tensor:
+    def loss(self, x_t: Tensor, t: Tensor, y: Tensor, v: Tensor) -> Tensor:
+        """The loss of a batch, a scalar: E |v - v_hat|^2; what a training of another kind overrides."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             v_hat = self.net.velocity(x_t.contiguous(memory_format=torch.channels_last), t, y)
-        loss = (v_hat.float() - v).square().mean()
+        return (v_hat.float() - v).square().mean()
+
+    def _update(self, x_t: Tensor, t: Tensor, y: Tensor, v: Tensor) -> Tensor:
+        loss = self.loss(x_t, t, y, v)
         self.optimiser.zero_grad(set_to_none=False)
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), LARGEST)
@@ -137,9 +141,14 @@ class PictureTraining:
             found |= {f"{key}.{name}": value for key, value in self.optimiser.state[weight].items()}
         return found
 
+    @property
+    def whole(self) -> bool:
+        """Whether the state can be saved: after every BLOCK updates, and at the end."""
+        return self.done % BLOCK == 0 or self.done == self.settings["steps"]
+
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the state, in one step; it is whole at multiples of BLOCK updates. Raises ValueError in between."""
-        if self.done % BLOCK and self.done != self.settings["steps"]:
+        """Write the state, in one step. Raises ValueError unless it is `whole`."""
+        if not self.whole:
             raise ValueError(f"the state is whole after every {BLOCK} updates, not after {self.done}")
         average = {f"average.{name}": value for name, value in self.average.named_parameters()}
         state = {name: value.cpu() for name, value in (self._tensors() | average).items()}

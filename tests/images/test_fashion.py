@@ -3,6 +3,7 @@
 import gzip
 import os
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,9 +64,14 @@ def test_files_packed_or_not(tmp_path, monkeypatch, pack, end):
     assert data.x.flatten()[:3].tolist() == pytest.approx([-1, 1 / 127.5 - 1, 2 / 127.5 - 1])
 
 
+def headless(packed):
+    return packed[:10] + b"\xff" * 9 + packed[19:]
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
+        (headless, "cannot be unpacked"),
         (lambda packed: packed[:-9], "cannot be unpacked"),
         (lambda packed: b"not gzip" + packed, "cannot be unpacked"),
         (lambda packed: gzip.compress(b"other"), "is not the published file: its sha256, unpacked, should be"),
@@ -81,8 +87,10 @@ def test_a_file_that_is_not_the_published_one(tmp_path, spoil, said):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no train-images-idx3-ubyte and no train-images-idx3-ubyte.gz in"):
+    with pytest.raises(FileNotFoundError) as caught:
         fashion_mnist("train", tmp_path)
+    assert "no train-images-idx3-ubyte and no train-images-idx3-ubyte.gz in" in str(caught.value)
+    assert "three ways" in str(caught.value)
 
 
 def test_there_are_two_splits():
@@ -94,3 +102,136 @@ def test_there_are_two_splits():
 def test_bytes_become_images():
     x = as_images(np.array([0] * 783 + [255], np.uint8))
     assert x.shape == (1, 1, 28, 28) and x[0, 0, 0, 0] == -1 and x[0, 0, 27, 27] == 1
+
+
+# Fetched
+
+
+@pytest.fixture
+def nothing_here(tmp_path, monkeypatch):
+    """No package of Debian's, and an empty cache."""
+    monkeypatch.setattr(fashion, "FOLDER", tmp_path / "debian")
+    monkeypatch.setenv("STATESDIFF_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "fashion-mnist"
+
+
+def seventy():
+    """What OpenML sends, but a thousandth of it: labels are strings there."""
+    grey = np.zeros((70, 784), np.int64)
+    grey[:, 300] = np.arange(70)
+    return grey, (np.arange(70) % 10).astype(str).astype(object)
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """Let these be the published images, sixty and ten."""
+    grey, labels = seventy()
+    for split, (start, n) in {"train": (0, 60), "test": (60, 10)}.items():
+        x, y = grey[start : start + n].astype(np.uint8), labels[start : start + n].astype(np.uint8)
+        images = bytes([0, 0, 8, 3, 0, 0, 0, n, 0, 0, 0, 28, 0, 0, 0, 28]) + x.tobytes()
+        sums = (sha256(part).hexdigest() for part in (images, bytes([0, 0, 8, 1, 0, 0, 0, n]) + y.tobytes()))
+        monkeypatch.setitem(fashion.SPLITS, split, (SPLITS[split][0], *sums))
+        monkeypatch.setitem(fashion.SIZES, split, n)
+    return grey, labels
+
+
+def test_what_openml_sends_is_kept_as_idx_files_and_fetched_once(nothing_here, published):
+    calls = []
+
+    def fetch(folder):
+        calls.append(os.path.isdir(folder))
+        return published
+
+    test = fashion_mnist("test", fetch=fetch)
+    train = fashion_mnist("train", fetch=fetch)
+    assert calls == [True] and len(train) == 60 and len(test) == 10
+    assert sorted(path.name for path in nothing_here.iterdir()) == [
+        f"{start}-{kind}.gz" for start in ("t10k", "train") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
+    ]
+    assert test.y.tolist() == [*range(10)] and train.x.shape == (60, 1, 28, 28)
+    assert float(test.x.flatten(1)[3, 300]) == pytest.approx(63 / 127.5 - 1)
+
+
+@needs_data
+def test_the_published_files_are_made_of_the_published_images():
+    """What is made of 70,000 images and labels is the published files, to the last byte: headers too."""
+    data = [fashion_mnist("train"), fashion_mnist("test")]
+    grey = torch.cat([((d.x + 1) * 127.5).round().byte().flatten(1) for d in data]).numpy()
+    made = fashion.idx_files(grey, torch.cat([d.y for d in data]).numpy())
+    assert len(made) == 4 and made["t10k-labels-idx1-ubyte"][:8] == bytes([0, 0, 8, 1, 0, 0, 39, 16])
+
+
+def half_way(folder):
+    """A download that dies: a part of it lies there, and the connection is gone."""
+    (Path(folder) / "openml").mkdir()
+    (Path(folder) / "openml" / "data.arff.gz").write_bytes(b"half")
+    half_way.folder = Path(folder)
+    raise ConnectionResetError("reset by peer")
+
+
+def other_images(folder):
+    grey, labels = seventy()
+    return grey + 1, labels
+
+
+def too_few(folder):
+    grey, labels = seventy()
+    return grey[:5], labels[:5]
+
+
+def cut_off(folder):
+    raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+
+
+@pytest.mark.parametrize(
+    ("fetch", "said"),
+    [
+        (half_way, "ConnectionResetError: reset by peer"),
+        (cut_off, "EOFError: Compressed file ended"),
+        (other_images, "60 images came for train, and they are not the published ones"),
+        (too_few, "5 images came for train, and they are not the published ones"),
+    ],
+)
+def test_a_download_that_fails_leaves_nothing_and_names_the_three_ways(nothing_here, published, fetch, said):
+    with pytest.raises(FileNotFoundError) as caught:
+        fashion_mnist("train", fetch=fetch)
+    message = str(caught.value)
+    assert said in message
+    for way in ("dataset-fashion-mnist", "four idx files", "openml.org through scikit-learn"):
+        assert way in message
+    assert not nothing_here.exists() and not getattr(fetch, "folder", nothing_here).exists()
+
+
+def test_an_interrupted_download_leaves_nothing_and_the_next_one_works(nothing_here, published):
+    def interrupted(folder):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fashion_mnist("test", fetch=interrupted)
+    assert not nothing_here.exists()
+    assert len(fashion_mnist("test", fetch=lambda folder: published)) == 10
+
+
+def test_writing_that_stops_half_way_is_made_good(nothing_here, published, monkeypatch):
+    """The disk is full after the first of the four files: no half of a file is there, and later all are."""
+    real, written = fashion.write_atomically, []
+
+    def full(path, write):
+        if written:
+            raise OSError(28, "No space left on device")
+        written.append(real(path, write))
+
+    monkeypatch.setattr(fashion, "write_atomically", full)
+    with pytest.raises(OSError, match="No space left"):
+        fashion_mnist("test", fetch=lambda folder: published)
+    assert list(nothing_here.iterdir()) == written
+    monkeypatch.setattr(fashion, "write_atomically", real)
+    assert len(fashion_mnist("test", fetch=lambda folder: published)) == 10
+
+
+def test_a_file_of_the_cache_that_is_damaged_is_named(nothing_here, published):
+    fashion_mnist("test", fetch=lambda folder: published)
+    path = nothing_here / "t10k-images-idx3-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ValueError, match="t10k-images-idx3-ubyte.gz cannot be unpacked"):
+        fashion_mnist("test", fetch=lambda folder: published)
