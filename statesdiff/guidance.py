@@ -15,20 +15,27 @@ from statesdiff.schedule import NoiseSchedule, check_T, per_sample
 
 
 def log_prob_gradient(
-    classifier: Callable[[Tensor, Tensor], Tensor], x_t: Tensor, t: int | Tensor, y: int | Tensor
+    classifier: Callable[[Tensor, Tensor], Tensor],
+    x_t: Tensor,
+    t: int | Tensor,
+    y: int | Tensor,
+    *,
+    create_graph: bool = False,
 ) -> Tensor:
     """The gradient of log p_phi(y | x_t) with respect to x_t, by automatic differentiation; (B, D).
 
-    classifier(x_t, t) -> logits (B, K), x_t (B, D), t and y scalar or (B,). The graph is freed before this returns.
+    classifier(x_t, t) -> logits (B, K), x_t (B, D), t and y scalar or (B,). The graph is freed before this returns;
+    with `create_graph`, x_t asking for gradients, the result can be differentiated again, as a divergence needs.
     Works under torch.no_grad, where the samplers run, but not under torch.inference_mode, which allows no graph
     (RuntimeError). Raises as `labels_of` does unless y holds labels 0..K-1, one or one a row.
     """
     with torch.enable_grad():
-        x = x_t.detach().requires_grad_()
+        x = x_t if create_graph else x_t.detach().requires_grad_()
         log_p = classifier(x, t).log_softmax(dim=1)
         labels = labels_of(y, *log_p.shape).to(x.device)
         chosen = log_p.gather(1, labels[:, None])
-        return torch.autograd.grad(chosen.sum(), x)[0]  # rows do not mix, so the sum gives each row its own gradient
+        # rows do not mix, so the sum gives each row its own gradient
+        return torch.autograd.grad(chosen.sum(), x, create_graph=create_graph)[0]
 
 
 class ClassifierGuidance:
@@ -55,7 +62,8 @@ class ClassifierGuidance:
         self.y, self.scale = y, _finite(scale)
 
     def __call__(self, x_t: Tensor, t: int | Tensor) -> Tensor:
-        gradient = log_prob_gradient(self.classifier, x_t, t, self.y)
+        again = torch.is_grad_enabled() and x_t.requires_grad  # who differentiates the predictor means all of it
+        gradient = log_prob_gradient(self.classifier, x_t, t, self.y, create_graph=again)
         noise = (1 - per_sample(self.schedule.alpha_bar, t, x_t.double())).sqrt().to(x_t)
         return self.predictor(x_t, t) - self.scale * noise * gradient
 

@@ -339,9 +339,24 @@ def test_a_start_that_wants_gradients_of_its_own_is_left_alone():
     net, x = classifier(), randn(6, 2, generator=stream("x")).requires_grad_()
     gradient = log_prob_gradient(net, x, 30, 1)
     assert not gradient.requires_grad and x.grad is None and x.requires_grad
-    guided = ClassifierGuidance(conditional(), net, SCHEDULE, 1)(x, 30)
-    guided.sum().backward()  # the graph of the predictor is the caller's and is whole; the classifier has none
-    assert x.grad is not None and all(p.grad is None for p in net.parameters())
+
+
+def test_who_differentiates_a_guided_predictor_means_all_of_it():
+    """A divergence needs the second derivative of the classifier; without it, it would be wrong and say nothing."""
+    quadratic = torch.tensor([[1.0, -2.0], [0.5, 0.3], [-1.0, 0.7]])
+
+    def classifier(x, t):
+        return (x.square() @ quadratic.T.to(x)).tanh()
+
+    x = randn(6, 2, generator=stream("x")).double().requires_grad_()
+    guided = ClassifierGuidance(lambda x, t: 0.3 * x, classifier, SCHEDULE, 1, scale=2.0)
+    (slope,) = torch.autograd.grad(guided(x, 30)[:, 0].sum(), x)
+    h = torch.tensor([[1e-5, 0.0]], dtype=torch.float64)
+    with torch.no_grad():
+        by_differences = (guided(x + h, 30) - guided(x - h, 30))[:, 0] / 2e-5
+        assert not guided(x, 30).requires_grad
+    torch.testing.assert_close(slope[:, 0], by_differences, rtol=1e-5, atol=1e-6)
+    assert (slope[:, 0] - 0.3).abs().max() > 0.1
 
 
 def test_inference_mode_is_refused():
