@@ -5,6 +5,7 @@ Along du / d noise_level = eps_hat, log p(u) changes by -div_u eps_hat: the chan
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ def log_likelihood(
     x_t: Tensor,
     *,
     t: int = 1,
-    steps: int = 200,
+    steps: int | Sequence[int] = 200,
     order: int = 2,
     probes: int | None = None,
     generator: torch.Generator | None = None,
@@ -43,7 +44,7 @@ def log_likelihood_and_error(
     x_t: Tensor,
     *,
     t: int = 1,
-    steps: int = 200,
+    steps: int | Sequence[int] = 200,
     order: int = 2,
     probes: int = 2,
     generator: torch.Generator | None = None,
@@ -64,7 +65,7 @@ def _estimates(
     schedule: NoiseSchedule,
     x_t: Tensor,
     t: int,
-    steps: int,
+    steps: int | Sequence[int],
     order: int,
     probes: int | None,
     generator: torch.Generator | None,

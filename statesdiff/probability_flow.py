@@ -15,18 +15,30 @@ from statesdiff.schedule import NoiseSchedule, check_dtype, check_T
 
 
 def encode(
-    predictor: NoisePredictor, schedule: NoiseSchedule, x_t: Tensor, *, t: int = 1, steps: int = 200, order: int = 2
+    predictor: NoisePredictor,
+    schedule: NoiseSchedule,
+    x_t: Tensor,
+    *,
+    t: int = 1,
+    steps: int | Sequence[int] = 200,
+    order: int = 2,
 ) -> Tensor:
     """From x_t at time t to its latent x_T, (B, ...) -> (B, ...), without noise.
 
-    The times are `log_snr_times`: `steps` of them, or all if there are fewer. order: 1 is DDIM's step, 2 is Heun's, 3
+    The times are `log_snr_times`: `steps` + 1 of them, all if there are fewer, or the rising times given. order: 1 is DDIM's step, 2 is Heun's, 3
     is Kutta's over pairs of steps. Raises TypeError or ValueError for bad input, FloatingPointError if x explodes.
     """
     return _walk(predictor, schedule, x_t, checked_times(predictor, schedule, x_t, t, steps, order), order)
 
 
 def decode(
-    predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, *, t: int = 1, steps: int = 200, order: int = 2
+    predictor: NoisePredictor,
+    schedule: NoiseSchedule,
+    x_T: Tensor,
+    *,
+    t: int = 1,
+    steps: int | Sequence[int] = 200,
+    order: int = 2,
 ) -> Tensor:
     """From a latent x_T to x_t at time t, (B, ...) -> (B, ...): `encode` backwards, through the same times."""
     return _walk(predictor, schedule, x_T, checked_times(predictor, schedule, x_T, t, steps, order)[::-1], order)
@@ -41,14 +53,21 @@ def _walk(predictor: NoisePredictor, schedule: NoiseSchedule, x: Tensor, times: 
     return (root[times[-1]] * u).to(x)
 
 
-def log_snr_times(schedule: NoiseSchedule, steps: int, t: int = 1) -> list[int]:
+def log_snr_times(schedule: NoiseSchedule, steps: int | Sequence[int], t: int = 1) -> list[int]:
     """`steps` + 1 rising times from t to T, as even in log-SNR as whole times allow; all of them if there are fewer.
 
-    Where neighbouring times lie farther apart than the even distance, each of them is visited. Raises TypeError for
-    what is no whole number, ValueError unless 1 <= t < T and steps >= 1.
+    Where neighbouring times lie farther apart than the even distance, each of them is visited. A sequence of times is
+    checked and kept. Raises TypeError for what is no whole number, ValueError unless 1 <= t < T and steps >= 1, or,
+    for a sequence, unless it rises strictly from t to T.
     """
-    if not (is_whole(t) and is_whole(steps)):
+    times = list(steps) if isinstance(steps, Sequence) else []
+    if not all(map(is_whole, [t, *(times if isinstance(steps, Sequence) else [steps])])):
         raise TypeError(f"t and steps must be whole numbers, got {t!r} and {steps!r}")
+    if isinstance(steps, Sequence):
+        rising = all(a < b for a, b in zip(times, times[1:], strict=False))
+        if t < 1 or len(times) < 2 or not rising or (times[0], times[-1]) != (t, schedule.T):
+            raise ValueError(f"steps must rise strictly from t = {t} >= 1 to T = {schedule.T}, got {times}")
+        return times
     if not 1 <= t < schedule.T or steps < 1:
         raise ValueError(f"needs 1 <= t < T = {schedule.T} and steps >= 1, got t = {t}, steps = {steps}")
     gaps = -schedule.log_snr[t:].diff()
@@ -99,7 +118,7 @@ def predict(predictor: NoisePredictor, x: Tensor, t: int) -> Tensor:
 
 
 def checked_times(
-    predictor: NoisePredictor, schedule: NoiseSchedule, x: Tensor, t: int, steps: int, order: int
+    predictor: NoisePredictor, schedule: NoiseSchedule, x: Tensor, t: int, steps: int | Sequence[int], order: int
 ) -> list[int]:
     """`log_snr_times`, once predictor, points and order are found to be sound; raises as `encode` says."""
     check_T(predictor, schedule, "predictor")

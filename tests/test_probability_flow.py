@@ -13,7 +13,7 @@ from statesdiff.exact import IdealDenoiser
 from statesdiff.models import Denoiser
 from statesdiff.probability_flow import decode, encode, follow, is_whole, log_snr_times
 from statesdiff.rng import stream
-from statesdiff.samplers import ddim, last
+from statesdiff.samplers import ddim
 from statesdiff.schedule import NoiseSchedule
 from tests.support import small
 
@@ -228,6 +228,27 @@ def test_bad_input_is_refused(way, change, error, words):
         way(given.pop("predictor"), LINEAR, given.pop("x"), **given)
 
 
-def test_a_list_of_steps_for_ddim_is_what_the_times_are():
-    times = log_snr_times(LINEAR, 9)[::-1]
-    assert last(ddim(Gaussian(LINEAR), LINEAR, points(), steps=[*times, 0])).isfinite().all()
+def test_times_may_be_given():
+    x = points()
+    times = log_snr_times(LINEAR, 9)
+    assert log_snr_times(LINEAR, times) == times and log_snr_times(LINEAR, tuple(times)) == times
+    assert torch.equal(encode(Gaussian(LINEAR), LINEAR, x, steps=times), encode(Gaussian(LINEAR), LINEAR, x, steps=9))
+    assert torch.equal(decode(Gaussian(LINEAR), LINEAR, x, steps=times), decode(Gaussian(LINEAR), LINEAR, x, steps=9))
+
+
+@pytest.mark.parametrize(
+    ("times", "t", "error"),
+    [
+        ([], 1, ValueError),
+        ([60], 60, ValueError),
+        ([1, 30], 1, ValueError),
+        ([2, 60], 1, ValueError),
+        ([0, 60], 0, ValueError),
+        ([1, 30, 30, 60], 1, ValueError),
+        ([60, 1], 60, ValueError),
+        ([1, 2.0, 60], 1, TypeError),
+    ],
+)
+def test_bad_lists_of_times_are_refused(times, t, error):
+    with pytest.raises(error, match="whole numbers" if error is TypeError else "steps must rise strictly from t = "):
+        log_snr_times(LINEAR, times, t)
