@@ -45,15 +45,15 @@ def ddpm(
         raise ValueError(f"variance must be 'beta' or 'beta_tilde', got {variance!r}")
     beta, alpha_bar = schedule.beta, schedule.alpha_bar
     beta_tilde = beta[1:] * (1 - alpha_bar[:-1]) / (1 - alpha_bar[1:])
-    x = _checked_start(predictor, schedule, x_T)
+    x = checked_start(predictor, schedule, x_T)
     yield x
     for t in range(schedule.T, 0, -1):
-        eps_hat = _predict(predictor, x, t)
+        eps_hat = predict(predictor, x, t)
         x = (x - float(beta[t] / (1 - alpha_bar[t]).sqrt()) * eps_hat) / float(schedule.alpha[t].sqrt())
         if t > 1:
             sigma = float((beta[t] if variance == "beta" else beta_tilde[t - 1]).sqrt())
             x = x + sigma * randn(*x.shape, generator=generator, device=x.device)
-        yield _finite(x, t)
+        yield finite(x, t)
 
 
 def ddim_times(T: int, steps: int | Sequence[int]) -> list[int]:
@@ -92,17 +92,17 @@ def ddim(
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must lie in [0, 1], got {eta}")
     times = ddim_times(schedule.T, steps)
-    x = _checked_start(predictor, schedule, x_T)
+    x = checked_start(predictor, schedule, x_T)
     yield x
     for t, s in zip(times, times[1:], strict=False):
         alpha_bar_t, alpha_bar_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
         variance = eta**2 * (1 - alpha_bar_s) / (1 - alpha_bar_t) * (1 - alpha_bar_t / alpha_bar_s)
-        eps_hat = _predict(predictor, x, t)
+        eps_hat = predict(predictor, x, t)
         x_0_hat = schedule.predict_x_0(x, t, eps_hat)
         x = float(alpha_bar_s.sqrt()) * x_0_hat + float((1 - alpha_bar_s - variance).clamp(min=0).sqrt()) * eps_hat
         if variance > 0:
             x = x + float(variance.sqrt()) * randn(*x.shape, generator=generator, device=x.device)
-        yield _finite(x, t)
+        yield finite(x, t)
 
 
 def last(path: Iterator[Tensor]) -> Tensor:
@@ -110,22 +110,25 @@ def last(path: Iterator[Tensor]) -> Tensor:
     return deque(path, maxlen=1).pop()
 
 
-def _predict(predictor: NoisePredictor, x: Tensor, t: int) -> Tensor:
+def predict(predictor: NoisePredictor, x: Tensor, t: int) -> Tensor:
+    """eps_hat at one time for all rows, of the shape of x (B, ...). Raises ValueError if the predictor's differs."""
     eps_hat = predictor(x, torch.tensor(t, device=x.device))
     if eps_hat.shape != x.shape:
         raise ValueError(f"the predictor returned shape {tuple(eps_hat.shape)} for x_t of shape {tuple(x.shape)}")
     return eps_hat
 
 
-def _checked_start(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor) -> Tensor:
+def checked_start(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor) -> Tensor:
+    """x_T, if a sampler may start there: (B, ...), floating point, finite, with a predictor that fits the schedule."""
     check_T(predictor, schedule, "predictor")
     if x_T.ndim < 2 or not x_T.is_floating_point():
         raise ValueError(f"x_T must be a floating-point tensor of shape (B, ...), got {tuple(x_T.shape)} {x_T.dtype}")
     check_dtype(predictor, x_T, "x_T")
-    return _finite(x_T, None)
+    return finite(x_T, None)
 
 
-def _finite(x: Tensor, t: int | None) -> Tensor:
+def finite(x: Tensor, t: int | None) -> Tensor:
+    """x, if it is finite; else FloatingPointError, which names the time t (None: the start)."""
     if not x.isfinite().all():
         raise FloatingPointError("x_T is not finite" if t is None else f"the samples stopped being finite at t = {t}")
     return x
