@@ -1,5 +1,6 @@
 """Training a denoiser or a classifier: a generator that yields a small record after every step of the optimiser."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -241,9 +242,10 @@ def check_data(model: nn.Module, x_0: Tensor) -> None:
 
 
 def minimise(model: nn.Module, loss_of_next_batch: Callable[[], Tensor], how: Training) -> Iterator[Step]:
-    """The loop that all trainings share: one step of the optimiser for each loss, a `Step` after each.
+    """The loop of every training: how.steps times the next loss, a step down its gradient, and a `Step`.
 
-    Raises FloatingPointError if the loss stops being finite.
+    Of `how` it takes the steps, the optimiser, the learning rate and its schedule. Raises FloatingPointError if the
+    loss stops being finite, before the weights are touched.
     """
     optimiser = how.optimiser(model.parameters(), how.lr)
     lr_schedule = how.lr_schedule(optimiser, how.lr, how.steps)
@@ -253,7 +255,14 @@ def minimise(model: nn.Module, loss_of_next_batch: Callable[[], Tensor], how: Tr
             raise FloatingPointError(f"the loss is {loss.item()} at step {step}: is lr = {how.lr} too high?")
         lr_used = optimiser.param_groups[0]["lr"]
         optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+        descend(optimiser, loss)
         lr_schedule.step()
         yield Step(step, loss.item(), lr_used)
+
+
+def descend(optimiser: torch.optim.Optimizer, loss: Tensor, longest: float = math.inf) -> None:
+    """One step down the loss's gradient, cut to the length `longest`; the gradient of the step before must be gone."""
+    loss.backward()
+    if longest < math.inf:
+        nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], longest)
+    optimiser.step()

@@ -2,23 +2,27 @@
 
 /**
  * A function (args) that runs a job of the lab. The job first yields something quick to see, then goes on. While that
- * first thing is awaited newer args wait (the newest win); later they stop what is going on and start at once.
+ * first thing is awaited newer args wait (the newest win); later they stop what is going on and start at once. Without
+ * `onMessage` nothing is seen before the end, and every run that is begun comes to it.
  * @param api what `mount` was given  @param {string} job  @param of `onMessage(message, args)` takes what the job
- *  yields, `onResult(result, args)` what it returns, or null if the reader stopped it
+ *  yields, `onResult(result, args)` what it returns, or null if the reader stopped it or it failed
  * @returns {Function} with `.stop()` and `.busy`
  */
-export function dial(api, job, { need = [], onMessage, onResult }) {
+export function dial(api, job, { need = [], onMessage = null, onResult }) {
   let run = null, seen = true, waiting = null;
 
   function start(args) {
     [seen, waiting] = [false, null];
     const mine = (run = api.run(job, args, { need, onMessage: (message) => {
-      if (mine !== run) return;
+      if (mine !== run || !onMessage) return;
       onMessage(message, args);
       seen = true;
       next();
     } }));
-    mine.done.catch(() => null).then((result) => {
+    mine.done.catch(() => {
+      if (mine === run) waiting = null; // `api.run` has marked the lab as failed
+      return null;
+    }).then((result) => {
       if (mine !== run) return;
       run = null;
       onResult(result, args);

@@ -2,16 +2,16 @@
 
 /** The ways of the arrow keys. */
 export const ARROW_KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-/** What an arrow key moves, in units of the plane; with Shift a fifth of it. */
+/** What an arrow key moves, if nothing else is said, in units of the plane; with Shift a fifth of it. */
 const KEY_STRIDE = 0.05;
 
 /**
  * @param {Picture} picture
- * @param of label: what it is and how it is moved, for those who do not see it; grab(place) says whether there is
- *   something to hold; move(place) while it is held; drop() when it is let go; step(dx, dy) for an arrow key;
- *   press() for Enter or the space bar, if they do anything
+ * @param of label: what it is and how it is moved, for those who do not see it; grab(place, event) says whether there
+ *   is something to hold; move(place) while it is held; drop() when it is let go; step(dx, dy) for an arrow key, which
+ *   moves by the stride; press() for Enter or the space bar, if they do anything
  */
-export function draggable(picture, { label, grab, move, drop = () => {}, step, press = null }) {
+export function draggable(picture, { label, grab, move, drop = () => {}, step, stride = KEY_STRIDE, press = null }) {
   const { canvas } = picture;
   let held = false;
   canvas.tabIndex = 0;
@@ -24,7 +24,7 @@ export function draggable(picture, { label, grab, move, drop = () => {}, step, p
   };
   const handlers = {
     pointerdown(event) {
-      if (event.button || !grab(picture.toData(event))) return;
+      if (event.button || !grab(picture.toData(event), event)) return;
       held = true;
       canvas.setPointerCapture(event.pointerId);
     },
@@ -32,7 +32,8 @@ export function draggable(picture, { label, grab, move, drop = () => {}, step, p
     pointerup: end,
     pointercancel: end,
     keydown(event) {
-      const way = ARROW_KEYS[event.key], far = event.shiftKey ? KEY_STRIDE / 5 : KEY_STRIDE;
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const way = ARROW_KEYS[event.key], far = event.shiftKey ? stride / 5 : stride;
       if (way) step(way[0] * far, way[1] * far);
       else if (press && (event.key === "Enter" || event.key === " ")) press();
       else return;

@@ -2,6 +2,7 @@
 
 import { breathe } from "./breathe.js";
 import { dataArrived, decode, loadData } from "./data.js";
+import { dial } from "./dial.js";
 import { loadKernel } from "./kernel.js";
 import { Runner, serve } from "./worker.js";
 
@@ -122,26 +123,10 @@ class LabApi {
     return run;
   }
 
-  /** For dials: a function that runs the job with its newest arguments, one run at a time, and none in between lost. */
+  /** A `dial` whose job has one result: the newest args win, and each run that is begun comes to its end. */
   latest(job, { need = [], onResult }) {
-    let busy = false, waiting = null;
-    const go = async (args) => {
-      if (busy) return void (waiting = args);
-      busy = true;
-      try {
-        const result = await this.run(job, args, { need }).done;
-        if (result !== null) onResult(result, args);
-      } catch {
-        waiting = null; // `run` has marked the lab as failed
-      }
-      busy = false;
-      if (waiting) {
-        const next = waiting;
-        waiting = null;
-        go(next);
-      }
-    };
-    return go;
+    const finished = (result, args) => result !== null && onResult(result, args);
+    return dial(this, job, { need, onResult: finished });
   }
 }
 

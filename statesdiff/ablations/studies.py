@@ -97,6 +97,16 @@ def sampling_steps() -> list[Config]:
     ]
 
 
+def rungs() -> list[Config]:
+    """A network of 500 levels at even times and at those of the matched rungs, and networks of these rungs alone."""
+    base, few = replace(STATES_CONFIG, epochs=30), (10, 50)
+    even = [Sampling("ddim", n, 1.0, n=1000) for n in few]
+    on_rungs = [replace(way, grid="linear_matched") for way in even]
+    own = {"schedule": "linear_matched", "beta_1": None, "beta_T": None}
+    taught = [replace(base, T=n, **own, samplings=(Sampling("beta_tilde", n=1000),)) for n in few]
+    return [replace(base, samplings=(*even, *on_rungs)), *taught]
+
+
 def betas() -> list[Config]:
     return [
         Config(data=data, T=200, schedule="linear", beta_1=low, beta_T=high)
@@ -229,6 +239,7 @@ STUDIES = {
     "timesteps": Study("T with beta from 1e-4 to 0.02 whatever T is: the published design", timesteps),
     "timesteps-matched": Study("T with the same alpha_bar_T for every T", timesteps_matched),
     "sampling-steps": Study("how many steps a network of T = 500 is sampled in", sampling_steps),
+    "rungs": Study("few steps with a network of T = 500, even or on matched rungs, or with one of these rungs", rungs),
     "betas": Study("the range of beta at T = 200: the published design", betas),
     "shapes": Study("the shape of the schedule at T = 200, the ramps ending at the same alpha_bar_T", shapes),
     "toy-guidance": Study("the scale of classifier-free guidance: the published design", guidance),

@@ -7,7 +7,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -109,7 +109,10 @@ def grouped(runs: Sequence[Run], threads: int = 1, together: int = TOGETHER) -> 
 def work_off(
     chunks: list[list[Run]], store: "Store", bar: tqdm, client: Any, threads: int, device: str = "cpu"
 ) -> None:
-    """Train all chunks, in threads or on the client's workers, and store each when it is finished."""
+    """Train all chunks, in threads or on the client's workers, and store each run when it is judged.
+
+    A worker elsewhere has no store and no bar: its chunk comes back, and is stored, as a whole.
+    """
     stop = threading.Event()
 
     def tick(n: int) -> None:
@@ -117,32 +120,33 @@ def work_off(
             raise InterruptedError("the sweep was stopped")
         bar.update(n)
 
-    def keep(future: Future) -> None:
-        for run, rows in zip(chunk_of[future], future.result(), strict=True):
+    def keep(judged: Iterable[tuple[Run, list[dict]]]) -> None:
+        for run, rows in judged:
             store[run] = rows
             bar.update(updates(run) if client else 0)
-        del chunk_of[future]
 
     executor: Executor = client.get_executor(pure=False) if client else ThreadPoolExecutor(threads)
     with one_thread_each(), executor:
-        hears = {} if client else {"tick": tick}  # a worker elsewhere has no bar
-        work = partial(train_and_evaluate, device=device, **hears)
-        chunk_of = {executor.submit(work, chunk): chunk for chunk in chunks}
+        if client:
+            waiting = {executor.submit(all_of, chunk, device) for chunk in chunks}
+        else:
+            waiting = {executor.submit(keep, train_and_evaluate(chunk, tick, device)) for chunk in chunks}
         try:
-            for future in as_completed(list(chunk_of)):
-                keep(future)
+            for future in as_completed(list(waiting)):
+                waiting.discard(future)
+                keep(future.result() or ())
         except BaseException:
             stop.set()
-            for future in list(chunk_of):
+            for future in waiting:
                 if not future.cancel() and future.done() and future.exception() is None:
-                    keep(future)  # finished while another was being stored
+                    keep(future.result() or ())  # finished while another was being stored
             raise
 
 
 def train_and_evaluate(
     chunk: list[Run], tick: Callable[[int], None] = lambda n: None, device: str = "cpu"
-) -> list[list[dict]]:
-    """Train the runs of one chunk together and judge each: for each run its rows. `tick` hears of every update."""
+) -> Iterator[tuple[Run, list[dict]]]:
+    """Train the runs of one chunk together, then judge each: yields it with its rows. `tick` hears of every update."""
     jobs = [config.job(seed) for config, seed in chunk]
     recent: list[deque[float]] = [deque(maxlen=LAST) for _ in jobs]
     torch.set_num_threads(1)  # the setting belongs to each thread of Python
@@ -152,11 +156,14 @@ def train_and_evaluate(
                 if loss is not None:
                     last.append(loss)
             tick(sum(loss is not None for loss in losses))
-    results = []
     for run, job, last in zip(chunk, jobs, recent, strict=True):
         tick(0)  # judging takes seconds: a sweep that was stopped need not wait for all
-        results.append(rows_of(run, job, sum(last) / len(last), device))
-    return results
+        yield run, rows_of(run, job, sum(last) / len(last), device)
+
+
+def all_of(chunk: list[Run], device: str = "cpu") -> list[tuple[Run, list[dict]]]:
+    """The same at once, for a worker elsewhere."""
+    return list(train_and_evaluate(chunk, device=device))
 
 
 def rows_of(run: Run, job: Job, loss: float, device: str) -> list[dict]:

@@ -1,6 +1,7 @@
 """Self-checks of chapter 11: how many weights a network has, how wide it may be, and how few of them are enough."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -42,38 +43,40 @@ def count_weights(f: Callable[[list[int]], int]) -> Verdict:
 
 def width_for(f: Callable[[int, int, int, int], int]) -> Verdict:
     """f(depth, budget, n_in, n_out) -> the greatest width whose network has at most `budget` weights."""
-    depth, budget, n_in, n_out = 4, 5190, 30, 12
+    asked = 4, 5190, 30, 12
+    exact, wrong = _widths(*asked)
+    return first_failing(
+        "as wide as the budget allows",
+        lambda: judge(f, asked, int(exact), wrong),
+        lambda: judge(f, (1, 100, 3, 2), 16, {}).at("depth 1"),
+    )
+
+
+def _widths(depth: int, budget: int, n_in: int, n_out: int) -> tuple[float, dict[str, Any]]:
+    """The width before rounding, and wrong ones."""
 
     def solved(square: float, line: float) -> float:
         return (-line + (line**2 + 4 * square * (budget - n_out)) ** 0.5) / (2 * square)
 
-    exact = solved(depth - 1, n_in + n_out + depth)
-    wrong = {
-        "this is the width before rounding: a layer has a whole number of units, so round down": exact,
-        "this network is larger than the budget: round down, not up": int(exact) + 1,
-        "depth hidden layers have depth - 1 square matrices between them, not depth": int(
-            solved(depth, n_in + n_out + depth)
-        ),
+    line = n_in + n_out + depth
+    exact, few = solved(depth - 1, line), int((budget / (depth - 1)) ** 0.5)
+    missing = {
+        "depth hidden layers have depth - 1 square matrices between them, not depth": int(solved(depth, line)),
         "depth counts the hidden layers: there are depth - 1 square matrices between them, not depth - 2": int(
-            solved(depth - 2, n_in + n_out + depth)
+            solved(depth - 2, line)
         ),
-        "the inputs and outputs are forgotten: their layers have weights too": [
-            int((budget / (depth - 1)) ** 0.5),
-            (budget / (depth - 1)) ** 0.5,
-        ],
-        "one too few: the width that just fits is allowed": int(exact) - 1,
+        "the inputs and outputs are forgotten: their layers have weights too": [few, (budget / (depth - 1)) ** 0.5],
         "the layer to the outputs is forgotten": int(solved(depth - 1, n_in + depth)),
         "the layer from the inputs is forgotten": int(solved(depth - 1, n_out + depth - 1)),
+    }
+    return exact, missing | {
+        "this is the width before rounding: a layer has a whole number of units, so round down": exact,
+        "this network is larger than the budget: round down, not up": int(exact) + 1,
+        "one too few: the width that just fits is allowed": int(exact) - 1,
         "this is the number of weights: return the width": [
-            (depth - 1) * w**2 + (n_in + n_out + depth) * w + n_out for w in (int(exact), int(exact) + 1)
+            (depth - 1) * w**2 + line * w + n_out for w in (int(exact), int(exact) + 1)
         ],
     }
-
-    return first_failing(
-        "as wide as the budget allows",
-        lambda: judge(f, (depth, budget, n_in, n_out), int(exact), wrong),
-        lambda: judge(f, (1, 100, 3, 2), 16, {}).at("depth 1"),
-    )
 
 
 points_in_weights = OnPaper(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from math import inf
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,20 @@ from statesdiff.training import decay_at
 def count_updates(f: Callable[[int, int, int], int]) -> Verdict:
     """f(epochs, n, batch_size) -> the updates of a data loader: every epoch ends with the batch that is left over."""
     epochs, n, batch_size = 7, 1000, 64
-    wrong = {
+    one_too_many = {
+        "a batch too many in each epoch: when n is a multiple of the batch size, nothing is left over": epochs * 17
+    }
+    return first_failing(
+        "the unit of work is the update, not the epoch",
+        lambda: judge(
+            f, (epochs, n, batch_size), epochs * -(-n // batch_size), _wrong_updates(epochs, n, batch_size), rtol=1e-5
+        ),
+        lambda: judge(f, (epochs, 1024, batch_size), epochs * 16, one_too_many, rtol=1e-5),
+    )
+
+
+def _wrong_updates(epochs: int, n: int, batch_size: int) -> dict[str, Any]:
+    return {
         "the last, smaller batch of each epoch is missing: round up, not down": epochs * (n // batch_size),
         "the batch that is left over is counted once: each epoch ends with its own": float(
             epochs * (n // batch_size) + 1
@@ -33,14 +47,6 @@ def count_updates(f: Callable[[int, int, int], int]) -> Verdict:
         "these are the points that are shown: divide by the batch size": epochs * n,
         "this is the number of epochs: each of them makes many updates": epochs,
     }
-    one_too_many = {
-        "a batch too many in each epoch: when n is a multiple of the batch size, nothing is left over": epochs * 17
-    }
-    return first_failing(
-        "the unit of work is the update, not the epoch",
-        lambda: judge(f, (epochs, n, batch_size), epochs * -(-n // batch_size), wrong, rtol=1e-5),
-        lambda: judge(f, (epochs, 1024, batch_size), epochs * 16, one_too_many, rtol=1e-5),
-    )
 
 
 def power(f: Callable[[Tensor, Tensor, float], float]) -> Verdict:
@@ -73,8 +79,15 @@ def copy_ratio(f: Callable[[Tensor, Tensor, Tensor], float]) -> Verdict:
     train, unseen = torch.randn(40, 2, generator=g), torch.randn(5, 40, 2, generator=g)
     samples = train[torch.randint(40, (50,), generator=g)] + 0.1 * torch.randn(50, 2, generator=g)
     to_train, to_unseen = torch.cdist(samples, train), torch.cdist(samples, unseen)
+    right, praise = to_train.amin(1).mean() / to_unseen.amin(2).mean(), "0 for copies, and 1 on average for whatever "
+    praise += "does not know which set it was"
+    return judge(f, (samples, train, unseen), right, _wrong_ratios(to_train, to_unseen), praise)
+
+
+def _wrong_ratios(to_train: Tensor, to_unseen: Tensor) -> dict[str, Any]:
+    """Of the distances (n, m) and (K, n, m)."""
     near, other = to_train.amin(1), to_unseen.amin(2)
-    wrong = {
+    return {
         "the quotient is turned round: the distance to the training points belongs above": other.mean() / near.mean(),
         "this is a distance: divide by that to the unseen sets": near.mean(),
         "these are the unseen sets alone": other.mean(),
@@ -95,8 +108,6 @@ def copy_ratio(f: Callable[[Tensor, Tensor, Tensor], float]) -> Verdict:
         "this is the one nearest pair: take the nearest for each sample, then the mean": near.min() / other.min(),
         "these are sums: there are several unseen sets, so take means": near.sum() / other.sum(),
     }
-    praise = "0 for copies, and 1 on average for whatever does not know which set it was"
-    return judge(f, (samples, train, unseen), near.mean() / other.mean(), wrong, praise)
 
 
 copier_gap = OnPaper(

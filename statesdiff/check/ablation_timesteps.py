@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from scipy.stats import t as student_t
@@ -60,38 +61,41 @@ def _wrong_intervals(a: Tensor, b: Tensor) -> dict[str, Tensor | list[Tensor]]:
     d, n = b - a, 5
     quantile, mean = float(student_t.ppf(0.975, n - 1)), d.mean()
     half = quantile * d.std() / n**0.5
-    unpaired = ((a.var() + b.var()) / n).sqrt()
-    wrong = {
+    wrong = _wrong_spreads(a, b, float(mean), quantile) | {
         "the pair is in the wrong order: the mean first, then the half-width": (half, mean),
         "this is the interval of the mean of b: take the differences b - a": (b.mean(), quantile * b.std() / n**0.5),
         "this divides by n: the half-width falls as 1 / sqrt(n)": (mean, quantile * d.std() / n),
-        "these are variances: take the standard deviation of the differences": (mean, quantile * d.var() / n**0.5),
         "the mean is there, the half-width is 0: how much do the differences vary?": (mean, 0.0),
         "the order is turned round: b - a is asked for": (-mean, half),
-        "the half-width lacks 1 / sqrt(n): this is the spread of one pair, not of their mean": [
-            (mean, quantile * d.std()),
-            (mean, d.std()),
-        ],
-        "this is the standard error: multiply it by Student's quantile": (mean, d.std() / n**0.5),
-        "1.96 is for many repeats: with five, Student's quantile is 2.78": [
-            (mean, z * d.std() / n**0.5) for z in (1.96, 2.0)
-        ],
-        "the degrees of freedom are n - 1": (mean, float(student_t.ppf(0.975, n)) * d.std() / n**0.5),
-        "the standard deviation needs n - 1 in the denominator: correction=1, in numpy ddof=1": (
-            mean,
-            quantile * d.std(correction=0) / n**0.5,
-        ),
-        "this is one-sided: 95% between two ends leaves 2.5% beyond each, the quantile at 0.975": (
-            mean,
-            float(student_t.ppf(0.95, n - 1)) * d.std() / n**0.5,
-        ),
-        "you took the spreads of a and b: take that of the differences, where what a seed shares drops out": [
-            (mean, q * unpaired) for q in (quantile, float(student_t.ppf(0.975, 2 * n - 2)))
-        ],
         "this is the whole width: the half-width is asked for": (mean, 2 * half),
         "these are the two ends: return the mean and the half-width": (mean - half, mean + half),
     }
     return {k: [torch.tensor(x) for x in v] if isinstance(v, list) else torch.tensor(v) for k, v in wrong.items()}
+
+
+def _wrong_spreads(a: Tensor, b: Tensor, mean: float, quantile: float) -> dict[str, Any]:
+    """Pairs in which the mean is right and the half-width is taken from another spread or another quantile."""
+    d, n = b - a, 5
+    error, unpaired = d.std() / n**0.5, ((a.var() + b.var()) / n).sqrt()
+    among_n, one_sided, of_two = (float(student_t.ppf(*at)) for at in ((0.975, n), (0.95, n - 1), (0.975, 2 * n - 2)))
+    spreads = {
+        "these are variances: take the standard deviation of the differences": quantile * d.var() / n**0.5,
+        "the half-width lacks 1 / sqrt(n): this is the spread of one pair, not of their mean": [
+            quantile * d.std(),
+            d.std(),
+        ],
+        "this is the standard error: multiply it by Student's quantile": error,
+        "1.96 is for many repeats: with five, Student's quantile is 2.78": [1.96 * error, 2.0 * error],
+        "the degrees of freedom are n - 1": among_n * error,
+        "the standard deviation needs n - 1 in the denominator: correction=1, in numpy ddof=1": (
+            quantile * d.std(correction=0) / n**0.5
+        ),
+        "this is one-sided: 95% between two ends leaves 2.5% beyond each, the quantile at 0.975": one_sided * error,
+        "you took the spreads of a and b: take that of the differences, where what a seed shares drops out": [
+            q * unpaired for q in (quantile, of_two)
+        ],
+    }
+    return {k: [(mean, half) for half in v] if isinstance(v, list) else (mean, v) for k, v in spreads.items()}
 
 
 # the T at which, by Eq. 17, a thousandth of the variance is left

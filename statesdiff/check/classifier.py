@@ -67,9 +67,18 @@ def classifier_loss(f: Callable[..., Tensor]) -> Verdict:
     def classifier(x: Tensor, t: int | Tensor) -> Tensor:
         return x @ directions.T * (2 + torch.as_tensor(t).expand(len(x)).sin())[:, None]  # every t gives other logits
 
+    logits = classifier(schedule.q_sample(x_0, t, eps), t)
+    wrong = _wrong_inputs(classifier, schedule, x_0, y, t, eps) | _wrong_losses(logits, y)
+    praise = "cross-entropy at the noisy points"
+    return judge(f, (classifier, schedule, x_0, y, t, eps), cross_entropy(logits, y), wrong, praise)
+
+
+def _wrong_inputs(
+    classifier: Callable[..., Tensor], schedule: NoiseSchedule, x_0: Tensor, y: Tensor, t: Tensor, eps: Tensor
+) -> dict[str, Any]:
+    """The losses of a classifier that is shown, or told, something else."""
     x_t, ab = schedule.q_sample(x_0, t, eps), schedule.alpha_bar[t].float()[:, None]
-    loss = cross_entropy(classifier(x_t, t), y)
-    wrong = {
+    return {
         "the classifier was given the clean x_0: it should see x_t": cross_entropy(classifier(x_0, t), y),
         "the classifier was given the noise itself: it should see x_t": cross_entropy(classifier(eps, t), y),
         "the classifier was told t = 0: tell it the t of each point": cross_entropy(classifier(x_t, 0), y),
@@ -82,9 +91,8 @@ def classifier_loss(f: Callable[..., Tensor]) -> Verdict:
             classifier(ab * x_0 + (1 - ab) * eps, t), y
         ),
         "x_t is not that of Eq. 2: the noise was added in full": cross_entropy(classifier(x_0 + eps, t), y),
-        "this is in bits: take the natural logarithm": loss / math.log(2),
-    } | _wrong_losses(classifier(x_t, t), y)
-    return judge(f, (classifier, schedule, x_0, y, t, eps), loss, wrong, "cross-entropy at the noisy points")
+        "this is in bits: take the natural logarithm": cross_entropy(classifier(x_t, t), y) / math.log(2),
+    }
 
 
 def _wrong_losses(logits: Tensor, y: Tensor) -> dict[str, Tensor | list[Tensor]]:

@@ -30,31 +30,30 @@ def drop_labels(f: Callable[..., Tensor]) -> Verdict:
     if verdict:
         return verdict
 
-    def randomness() -> Verdict | None:
-        unused = torch.equal(g.get_state(), start) or not torch.equal(torch.get_rng_state(), elsewhere)
-        again, *others = (
-            numbers(attempt(f, y, p_uncond, stream("check", seed))[0].got, dtype=None)[0] for seed in (1, 2, 3, 4)
-        )
-        counts = {int((drawn == -1).sum()) for drawn in (labels, *others)}
-        return rule_out(
-            {
-                "the caller's y was changed in place: work on a copy, y.clone(), or use torch.where": bool(
-                    tried.overwritten()
-                ),
-                "the generator was not used: pass generator=generator to torch.rand": unused,
-                "exactly the same number each time: toss a coin for each label, do not permute or count": (
-                    len(counts) == 1
-                ),
-                "two calls with equal generators differ: draw from the generator alone": not again.equal(labels),
-            }
-        )
-
+    unused = torch.equal(g.get_state(), start) or not torch.equal(torch.get_rng_state(), elsewhere)
+    changed = bool(tried.overwritten())
     return first_failing(
         "one network will learn both, with the label and without",
         lambda: wrong_shape(labels, y),
         lambda: rule_out(_wrong_labels(labels, y, p_uncond)),
-        randomness,
+        lambda: rule_out(_wrong_draws(f, y, p_uncond, labels, changed=changed, unused=unused)),
     )
+
+
+def _wrong_draws(
+    f: Callable[..., Tensor], y: Tensor, p_uncond: float, labels: Tensor, *, changed: bool, unused: bool
+) -> dict[str, bool]:
+    """What can be seen when it is called again, with the same generator and with others."""
+    again, *others = (
+        numbers(attempt(f, y, p_uncond, stream("check", seed))[0].got, dtype=None)[0] for seed in (1, 2, 3, 4)
+    )
+    counts = {int((drawn == -1).sum()) for drawn in (labels, *others)}
+    return {
+        "the caller's y was changed in place: work on a copy, y.clone(), or use torch.where": changed,
+        "the generator was not used: pass generator=generator to torch.rand": unused,
+        "exactly the same number each time: toss a coin for each label, do not permute or count": len(counts) == 1,
+        "two calls with equal generators differ: draw from the generator alone": not again.equal(labels),
+    }
 
 
 def _wrong_labels(labels: Tensor, y: Tensor, p_uncond: float) -> dict[str, bool | Tensor]:

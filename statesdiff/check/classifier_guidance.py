@@ -121,9 +121,14 @@ def guided_noise(f: Callable[..., Tensor]) -> Verdict:
     """f(eps_hat (B, D), gradient (B, D), alpha_bar_t scalar, scale) -> the noise that points at the class, (B, D)."""
     g, ab, scale = stream("check"), torch.tensor(0.3), 2.5
     eps_hat, gradient = torch.randn(50, 2, generator=g), torch.randn(50, 2, generator=g)
+    right = eps_hat - scale * (1 - ab).sqrt() * gradient
+    praise = "the score of p(y | x_t), turned into a noise and taken from eps_hat"
+    return judge(f, (eps_hat, gradient, ab, scale), right, _wrong_noises(eps_hat, gradient, ab, scale), praise)
+
+
+def _wrong_noises(eps_hat: Tensor, gradient: Tensor, ab: Tensor, scale: float) -> dict[str, Any]:
     noise = (1 - ab).sqrt()
-    right = eps_hat - scale * noise * gradient
-    wrong = {
+    return {
         "the sign is wrong: noise points away from the data, the gradient towards the class": (
             eps_hat + scale * noise * gradient
         ),
@@ -142,8 +147,6 @@ def guided_noise(f: Callable[..., Tensor]) -> Verdict:
         ),
         "this is the change alone: take it from eps_hat": [-scale * noise * gradient, scale * noise * gradient],
     }
-    praise = "the score of p(y | x_t), turned into a noise and taken from eps_hat"
-    return judge(f, (eps_hat, gradient, ab, scale), right, wrong, praise)
 
 
 guided_variances = OnPaper(

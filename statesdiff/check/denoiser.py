@@ -60,11 +60,7 @@ def _wrong_losses(
     predictor: Callable[..., Tensor], schedule: NoiseSchedule, x_0: Tensor, t: Tensor, eps: Tensor
 ) -> dict[str, Any]:
     x_t, ab = schedule.q_sample(x_0, t, eps), schedule.alpha_bar[t].float()[:, None]
-    eps_hat = predictor(x_t, t)
-    return {
-        "this is zero for every network: the target is compared with itself, as in the misprint": 0.0,
-        "the target is the noise eps, not the clean x_0": (eps_hat - x_0).square().mean(),
-        "the target is the noise eps, not the noisy x_t": (eps_hat - x_t).square().mean(),
+    return _wrong_means(predictor(x_t, t), x_0, x_t, eps) | {
         "the network was given the clean x_0: it should see x_t": _loss(predictor, x_0, t, eps),
         "the network was given the noise itself: it should see x_t": _loss(predictor, eps, t, eps),
         "the network was told t / T or t_bar: tell it t, it rescales time itself": [
@@ -75,6 +71,15 @@ def _wrong_losses(
         "the network was told one t for all: tell it the t of each point": _loss(predictor, x_t, t[0], eps),
         "x_t is not that of Eq. 2: square roots are missing": _loss(predictor, ab * x_0 + (1 - ab) * eps, t, eps),
         "x_t is not that of Eq. 2: the noise was added in full": _loss(predictor, x_0 + eps, t, eps),
+    }
+
+
+def _wrong_means(eps_hat: Tensor, x_0: Tensor, x_t: Tensor, eps: Tensor) -> dict[str, Any]:
+    """What else can be made of a right prediction: another target, another norm, another mean."""
+    return {
+        "this is zero for every network: the target is compared with itself, as in the misprint": 0.0,
+        "the target is the noise eps, not the clean x_0": (eps_hat - x_0).square().mean(),
+        "the target is the noise eps, not the noisy x_t": (eps_hat - x_t).square().mean(),
         "this is the root of the mean square: leave it as it is": (eps_hat - eps).square().mean().sqrt(),
         "this is the mean difference: square it first": [(eps_hat - eps).mean(), (eps - eps_hat).mean()],
         "this is the sum over the batch: take the mean": (eps_hat - eps).square().sum(),
@@ -93,8 +98,23 @@ def predict_x_0(f: Callable[..., Tensor]) -> Verdict:
     """f(x_t (B, D), eps_hat (B, D), alpha_bar_t scalar) -> the clean point that the predicted noise implies."""
     g = stream("check")
     x_t, eps_hat, ab = torch.randn(50, 2, generator=g), torch.randn(50, 2, generator=g), torch.tensor(0.3)
+    wrong = _wrong_guesses(x_t, eps_hat, ab)
+
+    def at(ab: float, **options: Any) -> Verdict:
+        there = ((x_t.double() - (1 - ab) ** 0.5 * eps_hat) / ab**0.5).float()
+        return judge(f, (x_t, eps_hat, torch.tensor(ab)), there, **options)
+
+    return first_failing(
+        "Eq. 2, solved for x_0",
+        lambda: at(float(ab), wrong=wrong),
+        lambda: at(0.9999, wrong={}, rtol=1e-3).at("alpha_bar_t = 0.9999"),
+        lambda: at(0.0064, wrong={}, rtol=1e-3).at("alpha_bar_t = 0.0064"),
+    )
+
+
+def _wrong_guesses(x_t: Tensor, eps_hat: Tensor, ab: Tensor) -> dict[str, Any]:
     signal, noise = ab.sqrt(), (1 - ab).sqrt()
-    wrong = {
+    return {
         "both square roots are missing": (x_t - (1 - ab) * eps_hat) / ab,
         "a square root is missing on 1 - alpha_bar": (x_t - (1 - ab) * eps_hat) / signal,
         "a square root is missing on alpha_bar": (x_t - noise * eps_hat) / ab,
@@ -108,17 +128,6 @@ def predict_x_0(f: Callable[..., Tensor]) -> Verdict:
         "sqrt(alpha_bar) and sqrt(1 - alpha_bar) are swapped": (x_t - signal * eps_hat) / noise,
         "this noises once more: solve Eq. 2 for x_0": signal * x_t + noise * eps_hat,
     }
-
-    def ends(ab: float) -> Verdict:
-        there = ((x_t.double() - (1 - ab) ** 0.5 * eps_hat) / ab**0.5).float()
-        return judge(f, (x_t, eps_hat, torch.tensor(ab)), there, {}, rtol=1e-3).at(f"alpha_bar_t = {ab}")
-
-    return first_failing(
-        "Eq. 2, solved for x_0",
-        lambda: judge(f, (x_t, eps_hat, ab), (x_t - noise * eps_hat) / signal, wrong),
-        lambda: ends(0.9999),
-        lambda: ends(0.0064),
-    )
 
 
 def gaussian_denoiser(f: Callable[[float, float], Any]) -> Verdict:

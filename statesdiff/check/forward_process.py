@@ -156,8 +156,6 @@ def half_time(f: Callable[[Tensor], int]) -> Verdict:
         lambda: judge(f, (torch.tensor([1.0, 0.75, 0.5, 0.25, 0.1]),), 2, equal, rtol=1e-6),
     )
 
-    return judge(f, (ab,), right, wrong, "from here on the noise is the larger part", rtol=1e-6)
-
 
 dried_up = OnPaper(
     0.25,

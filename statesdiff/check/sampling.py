@@ -48,8 +48,7 @@ def _step(schedule: NoiseSchedule, x: Tensor, eps_hat: Tensor, z: Tensor, t: int
 
 
 def _wrong_steps(step: Callable[..., Tensor], schedule: NoiseSchedule, x: Tensor, eps_hat: Tensor) -> dict[str, Any]:
-    b, a = schedule.beta[20], schedule.alpha_bar[20]
-    tilde = posterior(schedule, x, x, 20)[1]
+    b, a, tilde = schedule.beta[20], schedule.alpha_bar[20], posterior(schedule, x, x, 20)[1]
     return {
         "z is added with no factor, as in the misprint: it must be sigma_t z, sigma_t = sqrt(beta_t)": step(
             20, sigma=1.0

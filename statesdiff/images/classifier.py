@@ -1,11 +1,12 @@
 """The classifier that judges pictures: three convolutions, 128 features, ten classes."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from statesdiff.training import Step, cosine_decay
+from statesdiff.training import Step, Training, cosine_decay, minimise
 
 
 class PictureClassifier(nn.Module):
@@ -43,18 +44,18 @@ def train_picture_classifier(
 ) -> Iterator[Step]:
     """Minimise the cross-entropy on clean images x_0 (N, 1, 28, 28), labels y (N,), moved by up to two pixels.
 
-    Yields a `Step` after each update, with the loss as a tensor.
+    Yields and raises as `training.train_denoiser` does; what does not fill a batch is left out of its epoch.
     """
-    steps = epochs * (len(x_0) // batch_size)
-    optimiser = torch.optim.AdamW(model.parameters(), lr, weight_decay=0.05)
-    rate, step = cosine_decay(optimiser, lr, steps), 0
-    for _ in range(epochs):
-        for rows in torch.randperm(len(x_0), generator=generator).to(x_0.device).split(batch_size)[: steps // epochs]:
-            moved = torch.roll(x_0[rows], torch.randint(-2, 3, (2,), generator=generator).tolist(), (2, 3))
-            loss = nn.functional.cross_entropy(model(moved), y[rows])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            rate.step()
-            step += 1
-            yield Step(step, loss.detach(), optimiser.param_groups[0]["lr"])
+    per_epoch = len(x_0) // batch_size
+    how = Training(epochs * per_epoch, batch_size, lr, cosine_decay, partial(torch.optim.AdamW, weight_decay=0.05))
+
+    def batches() -> Iterator[Tensor]:
+        while True:
+            yield from torch.randperm(len(x_0), generator=generator).to(x_0.device).split(batch_size)[:per_epoch]
+
+    def loss() -> Tensor:
+        rows, by = next(shuffled), torch.randint(-2, 3, (2,), generator=generator).tolist()
+        return nn.functional.cross_entropy(model(torch.roll(x_0[rows], by, (2, 3))), y[rows])
+
+    shuffled = batches()
+    yield from minimise(model, loss, how)

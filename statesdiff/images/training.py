@@ -7,13 +7,13 @@ from copy import deepcopy
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from statesdiff.files.atomic import write_atomically
 from statesdiff.images.unet import UNet
 from statesdiff.rng import stream
 from statesdiff.schedule import SCHEDULES
-from statesdiff.training import Step, adam_w, decay_at
+from statesdiff.training import Step, adam_w, decay_at, descend
 
 BLOCK = 100  # updates that share a stream of random numbers: at its ends the state is whole
 WARM_UP = 200  # updates
@@ -95,9 +95,7 @@ class PictureTraining:
     def _update(self, x_t: Tensor, t: Tensor, y: Tensor, v: Tensor) -> Tensor:
         loss = self.loss(x_t, t, y, v)
         self.optimiser.zero_grad(set_to_none=False)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), LARGEST)
-        self.optimiser.step()
+        descend(self.optimiser, loss, LARGEST)
         return loss.detach()
 
     def _set(self, lr: float) -> None:

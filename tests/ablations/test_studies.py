@@ -15,6 +15,7 @@ VARIED = {
     "timesteps": {"data", "T"},
     "timesteps-matched": {"data", "T"},
     "sampling-steps": {"data", "network", "hidden", "epochs", "lr", "lr_schedule", "optimiser", "draw_t"},
+    "rungs": {"T", "schedule", "beta_1", "beta_T", "samplings"},
     "betas": {"data", "beta_1", "beta_T"},
     "shapes": {"data", "schedule", "beta_1", "beta_T"},
     "toy-guidance": {"data"},

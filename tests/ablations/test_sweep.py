@@ -110,7 +110,8 @@ def test_the_loss_is_the_mean_over_the_last_updates(quick, monkeypatch):
 def test_many_together_are_as_each_alone(quick):
     configs = [ONE, replace(ONE, T=9), replace(ONE, epochs=3, lr=0.01), replace(ONE, data="circles", n_train=20)]
     frame = table(configs, 3)
-    alone = [train_and_evaluate([(config, seed)])[0][0] for config in configs for seed in range(3)]
+    runs = [(config, seed) for config in configs for seed in range(3)]
+    alone = [rows[0] for run in runs for _, rows in train_and_evaluate([run])]
     measured = ["loss", "mean", "spread"]
     pd.testing.assert_frame_equal(results.trained(frame)[measured], pd.DataFrame(alone)[measured], **SAME)
     assert frame[measured].round(6).duplicated().sum() == 0  # no run stands in for another
@@ -367,6 +368,23 @@ def test_what_finished_unnoticed_is_kept_when_the_sweep_is_stopped(quick, monkey
     with pytest.raises(KeyboardInterrupt):
         table(FOUR, 1, folder=tmp_path)
     assert len(files(tmp_path)) == 4
+
+
+def test_what_was_judged_is_kept_when_judging_is_interrupted(quick, monkeypatch, tmp_path):
+    def interrupted(*args, **options):
+        if len(files(tmp_path)) == 2:
+            raise KeyboardInterrupt
+        return really(*args, **options)
+
+    really = judging.sample_and_evaluate
+    monkeypatch.setattr(judging, "sample_and_evaluate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        table(seeds=4, folder=tmp_path)  # one chunk: all four are trained by then
+    assert len(files(tmp_path)) == 2
+    monkeypatch.setattr(judging, "sample_and_evaluate", really)
+    resumed = table(seeds=4, folder=tmp_path)
+    assert trained(resumed) == 2
+    pd.testing.assert_frame_equal(resumed, table(seeds=4), **SAME)
 
 
 def test_an_error_in_one_chunk_keeps_the_others_and_stops_the_rest(quick, monkeypatch, tmp_path):

@@ -14,9 +14,9 @@ from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, last
 from statesdiff.schedule import NoiseSchedule
 from tests import test_book
-from tests.lab.playing import number, over_http, picture, played, save
+from tests.lab.playing import number, over_http, picture, played
 from tests.lab.test_schedules import KNOTS, through
-from tests.lab.turning import ends, numbers, settled, stopped, turned
+from tests.lab.turning import draws_again_stops_and_saves, ends, numbers, settled, turned, waits_and_fits
 
 FINE = torch.linspace(9, -7, 300, dtype=torch.float64)
 
@@ -39,8 +39,7 @@ def fine() -> torch.Tensor:
 
 
 def test_it_waits_and_fits(page: Page) -> None:
-    settled(page, "idle")
-    assert page.evaluate("document.scrollingElement.scrollWidth") <= test_book.PHONE["width"]
+    waits_and_fits(page)
 
 
 def test_the_slider_goes_to_both_ends_by_keyboard(page: Page) -> None:
@@ -93,15 +92,8 @@ def test_a_finger_draws_a_curve(page: Page) -> None:
 
 
 def test_it_draws_again_stops_and_saves(page: Page) -> None:
-    turned(page, shape="even", steps=1)
-    before = number(page, "miss")
-    page.get_by_role("button", name="Draw").tap()
-    settled(page)
-    assert number(page, "miss") != before
-    page.locator("input[name=steps]").press("End")
-    stopped(page, "draw")
-    turned(page, steps=1)
-    assert save(page)[:4] == b"\x89PNG"
+    turned(page, shape="even")
+    draws_again_stops_and_saves(page, "miss", "steps", 1)
 
 
 def test_over_http(browser: Browser, folder: Path, page: Page) -> None:

@@ -14,8 +14,8 @@ from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, last
 from statesdiff.schedule import NoiseSchedule
 from tests import test_book
-from tests.lab.playing import number, over_http, picture, played, save
-from tests.lab.turning import ends, numbers, settled, stopped, turned
+from tests.lab.playing import number, over_http, picture, played
+from tests.lab.turning import draws_again_stops_and_saves, ends, numbers, turned, waits_and_fits
 
 LEVELS = [5, 10, 20, 50, 100, 200, 500]  # where the slider has them
 DESIGNS = {"kept": NoiseSchedule.linear, "matched": NoiseSchedule.linear_matched}
@@ -40,9 +40,8 @@ def emd(T: int, betas: str, start: str, seed: int = 0) -> float:
 
 
 def test_it_waits_and_fits(page: Page) -> None:
-    settled(page, "idle")
+    waits_and_fits(page)
     assert page.locator("output[name=alpha_bar_T]").inner_text() == "–"
-    assert page.evaluate("document.scrollingElement.scrollWidth") <= test_book.PHONE["width"]
 
 
 def test_the_slider_goes_to_both_ends_by_keyboard(page: Page) -> None:
@@ -82,14 +81,7 @@ def test_the_wrong_start_is_seen_and_the_right_one_is_at_the_floor(page: Page) -
 
 
 def test_it_draws_again_stops_and_saves(page: Page) -> None:
-    before = number(page, "emd")
-    page.get_by_role("button", name="Draw").tap()
-    settled(page)
-    assert number(page, "emd") != before
-    page.locator("input[name=T]").press("End")
-    stopped(page, "draw")
-    turned(page, T=0)
-    assert save(page)[:4] == b"\x89PNG"
+    draws_again_stops_and_saves(page, "emd", "T", 0)
 
 
 def test_over_http(browser: Browser, folder: Path, page: Page) -> None:

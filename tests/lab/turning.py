@@ -1,8 +1,9 @@
-"""What the tests of labs with dials do: turn, wait for the end, compare with the package."""
+"""What the tests of labs with dials do: turn, wait for the end, draw again, stop, save."""
 
 from playwright.sync_api import Page, expect
 
-from tests.lab.playing import PATIENCE, number
+from tests import test_book
+from tests.lab.playing import PATIENCE, number, save
 
 SETTLED = "document.querySelector('[data-lab]').dataset.state === '{}'"
 
@@ -42,3 +43,22 @@ def stopped(page: Page, button: str) -> None:
     """Press a button that stops, and see that it does within a moment."""
     page.locator(f"button[name={button}]").click()
     expect(page.locator("[data-lab]")).to_have_attribute("data-state", "done", timeout=5_000)
+
+
+def waits_and_fits(page: Page) -> None:
+    """Nothing has begun, and on a phone nothing is too wide."""
+    settled(page, "idle")
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= test_book.PHONE["width"]
+
+
+def draws_again_stops_and_saves(page: Page, shown: str, slider: str, place: int) -> None:
+    """Other numbers at another draw; a long run, at the slider's end, is stopped; at that place a picture is saved."""
+    turned(page, **{slider: place})
+    before = number(page, shown)
+    page.get_by_role("button", name="Draw").tap()
+    settled(page)
+    assert number(page, shown) != before
+    page.locator(f"input[name={slider}]").press("End")
+    stopped(page, "draw")
+    turned(page, **{slider: place})
+    assert save(page)[:4] == b"\x89PNG"

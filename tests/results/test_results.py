@@ -260,6 +260,7 @@ SETTINGS_OF = {
     "betas": 30,
     "shapes": 25,
     "sampling-steps": 32,
+    "rungs": 6,
     "toy-guidance": 45,
     "toy-guidance-best": 45,
     "surface-epochs": 6,

@@ -189,7 +189,7 @@ lab("sampling", {
     }
 
     handle(picture, { get: () => start, label: "Samples; arrow keys move a start that is dropped twenty times",
-      step: 0.2, set: (point) => ((start = point), go()) });
+      stride: 0.2, set: (point) => ((start = point), go()) });
     picture.draw = () => drawSampling(picture, now, layer, api.data.outline.x);
     fit();
     picture.refresh();
