@@ -1,71 +1,22 @@
-"""Few steps: solvers of the probability flow equation, and the grids of times at which they stop.
+"""Few steps: solvers of the probability flow equation, on the grids of times of `statesdiff.grids`.
 
 All are called solver(predictor, schedule, x_T, steps=, grid=), and yield x_T and x_t at each time after it, last x_0.
 Write alpha = sqrt(alpha_bar), and lambda = log(alpha / sqrt(1 - alpha_bar)), half the log-SNR. The equation is
-d(x / alpha) = eps_hat d(noise_level) (DDIM, eq. 14), which `euler` and `heun` take in straight steps. Solved from t to s
-with its linear part exact it is x_s = sqrt((1 - alpha_bar_s) / (1 - alpha_bar_t)) x_t + alpha_s times the integral of
-exp(lambda - lambda_s) x_0_hat over lambda (DPM-Solver++, arXiv:2211.01095, eq. 8): `dpm_solver`.
+d(x / alpha) = eps_hat d(noise_level) (DDIM, eq. 14), which `euler` and `heun` take in straight steps. Solved from t
+to s with its linear part exact it is x_s = sqrt((1 - alpha_bar_s) / (1 - alpha_bar_t)) x_t + alpha_s times the
+integral of exp(lambda - lambda_s) x_0_hat over lambda (DPM-Solver++, arXiv:2211.01095): `dpm_solver`.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from statesdiff.samplers import NoisePredictor, checked_start, ddim, ddim_times, finite, predict
+from statesdiff.grids import Grid, times_of
+from statesdiff.samplers import NoisePredictor, checked_start, ddim, finite, predict
 from statesdiff.schedule import NoiseSchedule
-
-STEPS = 10  # what the book recommends for STATES
-Grid = str | Sequence[int]
-
-
-def uniform(schedule: NoiseSchedule, steps: int) -> list[int]:
-    """Times evenly spaced from T to 0: those of `ddim`."""
-    return ddim_times(schedule.T, steps)
-
-
-def logsnr(schedule: NoiseSchedule, steps: int) -> list[int]:
-    """Even steps of the log signal-to-noise ratio from T to 1, then 0 (DPM-Solver, section 3.4)."""
-    return _nearest(schedule.log_snr[1:], steps, steps)
-
-
-def edm(schedule: NoiseSchedule, steps: int, rho: float = 7.0) -> list[int]:
-    """Even steps of noise_level^(1/rho) from T to 1, then 0 (EDM, arXiv:2206.00364, eq. 5)."""
-    return _nearest(-(schedule.noise_level[1:] ** (1 / rho)), steps, steps)
-
-
-def signal(schedule: NoiseSchedule, steps: int) -> list[int]:
-    """Even steps of the integral of alpha d lambda, which is arsinh(1 / noise_level): the book's own grid.
-
-    On the way the signal comes in by dx = alpha x_0_hat d lambda - ..., so that each step takes in an equal share of
-    it: as `logsnr` where there is little noise, longer where there is almost nothing else. The last step, from T to 1
-    as even as the others, goes on to 0.
-    """
-    return _nearest((1 / schedule.noise_level[1:]).asinh(), steps, steps + 1)
-
-
-GRIDS = {grid.__name__: grid for grid in (uniform, logsnr, edm, signal)}
-
-
-def times_of(schedule: NoiseSchedule, steps: int | None = None, grid: Grid = "signal") -> list[int]:
-    """The times that a solver visits, at most T first, 0 last: as many steps as asked for, on a grid or a list given.
-
-    Left out, there are `STEPS` of them, or as many as the list has. Raises ValueError unless 1 <= steps <= T, for an
-    unknown grid, and for a list that does not fall to 0 or has another number of steps.
-    """
-    if isinstance(grid, str):
-        if grid not in GRIDS:
-            raise ValueError(f"grid must be one of {', '.join(GRIDS)} or a falling list of times, got {grid!r}")
-        steps = STEPS if steps is None else steps
-        if not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= schedule.T:
-            raise ValueError(f"steps must be a whole number in 1..{schedule.T}, got {steps!r}")
-        return GRIDS[grid](schedule, steps)
-    times = ddim_times(schedule.T, grid)
-    if steps is not None and steps != len(times) - 1:
-        raise ValueError(f"grid has {len(times) - 1} steps, but steps = {steps!r}: leave steps out for a list of times")
-    return times
 
 
 def euler(
@@ -123,13 +74,13 @@ def dpm_solver(
         known = [(log_ratio[t], x_0_hat), *known][:order]
         if s > 0:
             kept = float(((1 - schedule.alpha_bar[s]) / (1 - schedule.alpha_bar[t])).sqrt())
-            x = kept * x + float(schedule.alpha_bar[s].sqrt()) * _taken_in(known, log_ratio[s])
+            x = kept * x + float(schedule.alpha_bar[s].sqrt()) * taken_in(known, log_ratio[s])
         else:
             x = x_0_hat
         yield finite(x, s)
 
 
-def _taken_in(known: list[tuple[float, Tensor]], end: float) -> Tensor:
+def taken_in(known: list[tuple[float, Tensor]], end: float) -> Tensor:
     """The integral of exp(lambda - end) x_0_hat from the newest known lambda to `end`, x_0_hat continued from all."""
     (l_0, x_0), h = known[0], end - known[0][0]
     weight = -math.expm1(-h)
@@ -145,17 +96,6 @@ def _taken_in(known: list[tuple[float, Tensor]], end: float) -> Tensor:
     first = h - weight
     second = h**2 - 2 * first
     return weight * x_0 + first * (slope + (l_0 - l_1) * bend) + second * bend
-
-
-def _nearest(values: Tensor, steps: int, points: int) -> list[int]:
-    """Falling times, then 0, at which `values`, for t = 1..T, come near to the first `steps` of even `points`."""
-    T = len(values)
-    wanted = torch.linspace(float(values[-1]), float(values[0]), points, dtype=torch.float64)[:steps]
-    times = [0]
-    for k, value in enumerate(reversed(wanted), 1):
-        t = int((values - value).abs().argmin()) + 1
-        times.insert(0, min(max(t, times[0] + 1), T - (steps - k)))  # each later than the one below, room for the rest
-    return times
 
 
 class Counted:
