@@ -1,10 +1,12 @@
 """Time and memory of every chapter: run each notebook from top to bottom in a fresh kernel and watch its process.
 
     python benchmarks/chapters.py [notebooks/01_states.ipynb ...]
+    python benchmarks/chapters.py --write
 
 Measured are the wall-clock seconds from the start of the kernel to the end of the last cell, and the largest resident
 set of the kernel's process (VmHWM, so Linux only). The results go to benchmarks/results/chapters.json, to the table of
-the book's first page (book/run_times.md), and into the cell tagged `run-time` of each notebook.
+the book's first page (book/run_times.md), and into the cell tagged `run-time` of each notebook. `--write` measures
+nothing: it writes the last results of all chapters to these places again, as after a chapter has been edited.
 """
 
 import argparse
@@ -66,23 +68,41 @@ def stamp(path: Path, row: dict[str, float]) -> None:
     write_atomically(path, lambda temporary: temporary.write_text(changed, encoding="utf-8"))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebooks", nargs="*", type=Path, default=sorted((ROOT / "notebooks").glob("*.ipynb")))
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"chapters": {}}
+def measured(notebooks: list[Path], results: dict) -> None:
+    """Measure these notebooks and keep each result as soon as it is there."""
     results |= {
         "command": "python benchmarks/chapters.py",
         "machine": f"{processors()[0]}, {os.cpu_count()} cores",
         "torch": torch.__version__,
     }
-    for path in parser.parse_args().notebooks:
+    for path in notebooks:
         row = results["chapters"][path.name] = measure(path.resolve())
-        stamp(path, row)
         print(f"{path.name:32s}{row['seconds']:6.1f} s {row['MiB']:6d} MiB")
         write_atomically(
             RESULTS, lambda temporary: temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         )
+
+
+def write_down(results: dict) -> None:
+    """Write the results into every chapter and the table. Raises ValueError where a chapter has not been measured."""
+    chapters = {path.name: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+    if missing := sorted(chapters.keys() - results["chapters"].keys()):
+        raise ValueError(f"not measured yet: {', '.join(missing)}")
+    results["chapters"] = {name: results["chapters"][name] for name in chapters}  # one that is gone is forgotten
+    for name, path in chapters.items():
+        stamp(path, results["chapters"][name])
     write_table(results)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all")
+    parser.add_argument("--write", action="store_true", help="measure nothing, write the last results again")
+    args = parser.parse_args(arguments)
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"chapters": {}}
+    if not args.write:
+        measured(args.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")), results)
+    write_down(results)
 
 
 if __name__ == "__main__":
