@@ -77,6 +77,24 @@ def test_conditional_samples_are_compared_with_real_points():
     )
 
 
+def test_the_table_of_dimensions_has_what_was_measured_and_a_dash_for_what_was_not():
+    rows = table("any-shape")
+    lines = tables.any_shape().splitlines()[2:]
+    assert len(lines) == 3 * rows.D.nunique() and all("| - |" in line for line in lines if "D = 2," in line)
+    learnt = rows[(rows.D == rows.D.max()) & (rows.network == "fourier")]
+    assert lines[-2].startswith(f"| D = {rows.D.max()}, learnt | {learnt.distance.mean():.3f} ± ")
+
+
+def test_what_the_page_says_of_many_dimensions_is_in_the_table():
+    means = table("any-shape").groupby(["D", "network"])[["distance", "coverage", "deviation of the others"]].mean()
+    exact, learnt, real = (means.xs(name, level="network") for name in ("exact", "fourier", "real"))
+    assert (exact.distance / real.distance).between(0.95, 1.1).all()
+    assert 3.5 < learnt.distance[8] / real.distance[8] < 4.5 and learnt.distance[64] / real.distance[64] > 10
+    assert 0.5 < learnt.coverage[64] < 0.65
+    wide = "deviation of the others"
+    assert 1.05 < learnt[wide][64] / real[wide][64] < 1.15 and (exact[wide] / real[wide]).drop(2).gt(1.02).all()
+
+
 # Pictures
 
 

@@ -147,6 +147,26 @@ def two_ways() -> str:
     return piped(["", *(f"{value}, {way}" for value in ("accuracy", "coverage") for way in ways)], lines)
 
 
+def any_shape() -> str:
+    """The exact denoiser, the book's recipe and real points, by the number of dimensions: mean and interval."""
+    rows = table("any-shape")
+    measures = ["distance", "coverage", "EMD", "deviation of the others", "EMD in D"]
+    names = {"exact": "exact", "fourier": "learnt", "real": "real points"}
+    lines = []
+    for (D, network), part in rows.groupby(["D", "network"], sort=False):
+        cells = [with_interval(part[measure]) for measure in measures]
+        lines.append([f"D = {D}, {names[network]}", *cells])
+    return piped(["", "distance", "covered", "EMD in the plane", "deviation of the others", "EMD in D"], lines)
+
+
+def with_interval(values: pd.Series) -> str:
+    """Mean and half-width, a dash where there is nothing to measure."""
+    if values.isna().any():
+        return "-"
+    found = interval(values.to_list())
+    return f"{found.mean:.3f} ± {found.half_width:.3f}"
+
+
 SCALES = "toy-guidance-best"
 TABLES: dict[str, Callable[[], str]] = {
     "course-recipes": course_recipes,
@@ -157,6 +177,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "claim-3": partial(by_scale, "accuracy", 0.02),
     "claim-4": conditional_less_real,
     "claim-6": partial(by_scale, "EMD of a class (total)", 0.05),
+    "any-shape": any_shape,
 }
 
 

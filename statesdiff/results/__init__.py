@@ -104,6 +104,18 @@ def ranges(frame: pd.DataFrame, by: str | list[str], measures: list[str]) -> pd.
     return pd.DataFrame(text, index=found.index)
 
 
+def intervals(frame: pd.DataFrame, by: str | list[str], measures: list[str]) -> pd.DataFrame:
+    """The rows of each setting as "mean ± half-width" over the repeats, each interval at 95% by itself.
+
+    Nothing stands where no row has the measure. Raises ValueError for a setting with fewer than two rows.
+    """
+    groups = frame.groupby(by, sort=False)
+    cells = {
+        m: groups[m].apply(lambda values: "" if values.isna().all() else _mean_and_interval(values)) for m in measures
+    }
+    return pd.DataFrame(cells)
+
+
 def compare(
     frame: pd.DataFrame, columns: str, value: str, reference: object, index: str = "data", margin: float | None = None
 ) -> pd.DataFrame:

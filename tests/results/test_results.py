@@ -146,6 +146,16 @@ def test_few_repeats_are_shown_by_their_ends() -> None:
     assert shown.x.to_list() == ["-1 to 2", "0.1235 to 0.1235"] and shown.y.to_list() == ["1 to 1", ""]
 
 
+def test_repeats_are_shown_by_their_intervals() -> None:
+    frame = pd.DataFrame({"way": ["b", "a", "b", "a"], "x": [2.0, 1, 4, 1], "y": [None, 1, None, 3]})
+    shown = results.intervals(frame, "way", ["x", "y"])
+    assert list(shown.index) == ["b", "a"]  # in their order
+    # 12.7062 of Student's t with one degree of freedom, times 1
+    assert shown.x.to_list() == ["3 ± 13", "1 ± 0"] and shown.y.to_list() == ["", "2 ± 13"]
+    with pytest.raises(ValueError, match="at least 2 repeats"):
+        results.intervals(frame[:2], "way", ["x"])
+
+
 def test_a_setting_that_nobody_gave_is_not_mentioned(folder) -> None:
     write(sweep_table().assign(units=None), folder / "x.csv", "x")
     assert "in every row: beta_1 0.0001, labelled False" in table("x").attrs["made by"]
