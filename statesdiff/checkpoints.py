@@ -16,6 +16,7 @@ from statesdiff.files.atomic import write_atomically
 from statesdiff.models import Classifier, Denoiser, init
 from statesdiff.rng import stream
 from statesdiff.schedule import NoiseSchedule
+from statesdiff.velocity import VelocityNetwork
 
 Network = TypeVar("Network", bound=nn.Module)
 WEIGHTS = Path(__file__).with_name("weights")
@@ -120,6 +121,16 @@ def book_denoiser(name: str = "fourier") -> tuple[Denoiser, NoiseSchedule]:
 def book_classifier() -> tuple[Classifier, NoiseSchedule]:
     """The book's trained classifier of noisy points, the course project's network."""
     return load_model(WEIGHTS / "classifier.safetensors", Classifier)
+
+
+def book_flow(name: str = "flow") -> VelocityNetwork:
+    """The book's velocities: "flow", trained by flow matching, or "straight", the same after one reflow.
+
+    Raises ValueError for another name.
+    """
+    if name not in ("flow", "straight"):
+        raise ValueError(f"name must be 'flow' or 'straight', got {name!r}")
+    return VelocityNetwork(load_model(WEIGHTS / f"velocity_{name}.safetensors")[0])
 
 
 def _read(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, str]]:

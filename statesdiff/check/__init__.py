@@ -28,6 +28,13 @@ from statesdiff.check.denoiser import (
     sharpest_map,
     t_bar,
 )
+from statesdiff.check.flow_matching import (
+    broken_flow,
+    flow_loss,
+    gaussian_flow,
+    times_of_training,
+    velocity_from_noise,
+)
 from statesdiff.check.forward_process import add_noise, alpha_bar, broken_noise, dried_up, gaussian_guess, half_time
 from statesdiff.check.sampling import broken_sampler, ddim_step, ddpm_step, gaussian_step, ten_times
 from statesdiff.check.states import broken_map, coverage, fewest_points, mean_distance, standardise
@@ -41,6 +48,7 @@ __all__ = [
     "broken_ablation",
     "broken_classifier",
     "broken_cosine",
+    "broken_flow",
     "broken_guidance",
     "broken_map",
     "broken_noise",
@@ -65,7 +73,9 @@ __all__ = [
     "early_stopping",
     "end_of_chain",
     "fewest_points",
+    "flow_loss",
     "gaussian_denoiser",
+    "gaussian_flow",
     "gaussian_guess",
     "gaussian_step",
     "guided_noise",
@@ -88,6 +98,8 @@ __all__ = [
     "ten_rungs",
     "ten_scales",
     "ten_times",
+    "times_of_training",
     "two_gaussians",
+    "velocity_from_noise",
     "width_for",
 ]

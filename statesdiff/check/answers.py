@@ -156,3 +156,16 @@ def width_for(depth, budget, n_in, n_out):
     while count_weights([n_in, *[width + 1] * depth, n_out]) <= budget:
         width += 1
     return width
+
+
+def flow_loss(velocity, x_0, eps, s):
+    x_s = s[:, None] * x_0 + (1 - s[:, None]) * eps
+    return (velocity(x_s, s) - (x_0 - eps)).square().mean()
+
+
+def velocity_from_noise(x_s, s, eps_hat):
+    return (x_s - eps_hat) / s
+
+
+def draw_s(n, generator):
+    return 1 - torch.rand(n, generator=generator) ** 2
