@@ -1,11 +1,12 @@
-"""Noise, clean point, v or velocity: the same network, trained as long on each, with times drawn in two ways.
+"""Noise, clean point, v or velocity: the same network, trained as long on each, at times drawn in several ways.
 
-python benchmarks/flow_targets.py           # statesdiff/results/flow-targets.csv, about 10 minutes of one core
+python benchmarks/flow_targets.py           # statesdiff/results/flow-targets.csv, about 8 minutes of one core
 
 The network is the book's Fourier one, with a skip connection that suits its target: at both ends of time it starts from
 the best guess there, and linearly in between. Those of noise, x_0 and v look at x_t and t; that of the velocity at
-x_s = x_t / c_t and at flow time s. Times are drawn "evenly", in t or, for the velocity, in s, or "low noise", as in the
-book's recipe, t = ceil(T u^3), and s at the flow times of these t. Everything else is the recipe's.
+x_s = x_t / c_t and at flow time s. Times are drawn "evenly", in t or, for the velocity, in s; at "low noise", as in the
+book's recipe, t = ceil(T u^3), and s at the flow times of these t; or "logit-normal" in s, and t at the nearest times.
+Everything else is the recipe's.
 
 "excess at L": mean square of eps_hat - E[eps | x_t], per coordinate, at the time whose log-SNR is nearest to L, on
 fresh points; whatever a network predicts is turned into noise first. "distance" to the outline, "coverage" and "EMD" to
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 
 from statesdiff.data import JITTER, outline_points, states
 from statesdiff.exact import IdealDenoiser
-from statesdiff.flow import VelocityOf, euler_flow
+from statesdiff.flow import VelocityOf, euler_flow, logit_normal_s, uniform_s
 from statesdiff.metrics import coverage, emd, mean_distance
 from statesdiff.models import FREQUENCIES, Denoiser, init
 from statesdiff.recipes import RECIPES
@@ -33,11 +34,12 @@ from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, last
 from statesdiff.schedule import NoiseSchedule, per_sample
 from statesdiff.training import Training, low_noise_t, minimise, uniform_t
-from statesdiff.velocity import flow_time, straight, to_flow
+from statesdiff.velocity import flow_time, nearest_t, straight, to_flow
 
 TABLE = Path(__file__).resolve().parents[1] / "statesdiff" / "results" / "flow-targets.csv"
 SCHEDULE = NoiseSchedule.linear()
-TARGETS, TIMES = ("noise", "clean point", "v", "velocity"), ("evenly", "low noise")
+TARGETS = ("noise", "clean point", "v", "velocity")
+SETTINGS = [*product(TARGETS, ("evenly", "logit-normal")), ("noise", "low noise"), ("velocity", "low noise")]
 LEVELS = (8, 6, 4, 2, 0, -2, -4)
 FRESH = 10_000  # added to the seed: draws of STATES that nobody learnt from
 
@@ -81,6 +83,17 @@ class AsNoise:
         return {"noise": y, "clean point": (x_t - a * y) / b, "v": a * y + b * x_t}[self.model.target]
 
 
+def drawn(times: str, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """n times t and flow times s, the same noise levels where it is not "evenly"."""
+    if times == "logit-normal":
+        s = logit_normal_s(n, generator).clamp(min=float(flow_time(SCHEDULE)[-1]))
+        return nearest_t(SCHEDULE, s), s
+    if times == "low noise":
+        t = low_noise_t(SCHEDULE.T, n, generator)
+        return t, flow_time(SCHEDULE)[t].float()
+    return uniform_t(SCHEDULE.T, n, generator), uniform_s(n, generator)
+
+
 def trained(target: str, times: str, seed: int, updates: int) -> Predictor:
     """A network that has learnt the target."""
     recipe = RECIPES["fourier"].training
@@ -90,8 +103,7 @@ def trained(target: str, times: str, seed: int, updates: int) -> Predictor:
 
     def loss() -> Tensor:
         x_0, eps = x[torch.randint(len(x), (n,), generator=generator)], randn(n, 2, generator=generator)
-        t = (uniform_t if times == "evenly" else low_noise_t)(SCHEDULE.T, n, generator)
-        s = torch.rand(n, generator=generator) if times == "evenly" else flow_time(SCHEDULE)[t].float()
+        t, s = drawn(times, n, generator)
         x_in, clock, right = model.seen(x_0, eps, t, s)
         return (model(x_in, clock) - right).square().mean()
 
@@ -143,9 +155,9 @@ def run(target: str, times: str, seed: int, updates: int) -> list[dict]:
 def main() -> None:
     """All settings, and the table."""
     args = arguments("What a network predicts: statesdiff/results/flow-targets.csv.", "flow-targets", 5)
-    keys = [*product(TARGETS, TIMES, range(args.seeds)), *product(["real"], ["floor"], range(args.seeds))]
+    keys = [(*setting, seed) for setting in [*SETTINGS, ("real", "floor")] for seed in range(args.seeds)]
     frame = pd.DataFrame(run_all(run, [(*key, 4000) for key in keys], args.folder, args.workers))
-    about = f"python benchmarks/flow_targets.py --seeds {args.seeds}: four targets, times in two ways"
+    about = f"python benchmarks/flow_targets.py --seeds {args.seeds}: four targets, times in three ways"
     print(write(frame, TABLE, about))
 
 

@@ -53,6 +53,16 @@ def uniform_s(n: int, generator: torch.Generator | None = None) -> Tensor:
     return torch.rand(n, generator=generator)
 
 
+def logit_normal_s(
+    n: int, generator: torch.Generator | None = None, *, mean: float = 2.0, width: float = 1.0
+) -> Tensor:
+    """n flow times whose log(s / (1 - s)), half the log signal-to-noise ratio, is normal (Esser et al. 2024).
+
+    The defaults put most of them where STATES' coasts are decided, about a noise level of 0.14.
+    """
+    return (mean + width * torch.randn(n, generator=generator)).sigmoid()
+
+
 def optimal_pairs(x_0: Tensor, eps: Tensor) -> Tensor:
     """The rows of eps, reordered so that the sum of |x_0 - eps|^2 over pairs is least; (B, D), (B, D) -> (B, D).
 

@@ -4,7 +4,7 @@
     python tools/make_flow_weights.py --folder /tmp
 
 "flow" is the book's Fourier network, trained as a velocity on STATES for 12,000 updates, as the book's denoiser is, at
-the flow times of the recipe's t. "straight" is one reflow of it: the same network, trained as long on 20,000 pairs of
+logit-normal flow times. "straight" is one reflow of it: the same network, trained as long on 20,000 pairs of
 a start and the end of its way along "flow" in 100 steps, at times even in s. One thread; same machine, same version of
 PyTorch: same files, byte for byte. About two minutes.
 """
@@ -17,23 +17,18 @@ from torch import Tensor
 
 from statesdiff.checkpoints import WEIGHTS, save_model
 from statesdiff.data import outline_points, states
-from statesdiff.flow import DrawS, euler_flow, train_flow, uniform_s
+from statesdiff.flow import DrawS, euler_flow, logit_normal_s, train_flow, uniform_s
 from statesdiff.metrics import mean_distance
 from statesdiff.models import Denoiser, init
 from statesdiff.recipes import RECIPES
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import last
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.training import denormals_flushed, low_noise_t
-from statesdiff.velocity import VelocityNetwork, flow_time
+from statesdiff.training import denormals_flushed
+from statesdiff.velocity import VelocityNetwork
 
 UPDATES, PAIRS, FINE = 12_000, 20_000, 100
 SCHEDULE = NoiseSchedule.linear(T=500)
-
-
-def recipe_s(n: int, generator: torch.Generator | None = None) -> Tensor:
-    """The flow times of the recipe's t."""
-    return flow_time(SCHEDULE).float()[low_noise_t(SCHEDULE.T, n, generator)]
 
 
 def trained(name: str, x_0: Tensor, eps: Tensor | None, draw_s: DrawS, updates: int) -> VelocityNetwork:
@@ -48,7 +43,7 @@ def trained(name: str, x_0: Tensor, eps: Tensor | None, draw_s: DrawS, updates: 
 
 def make(folder: Path, updates: int = UPDATES, pairs: int = PAIRS) -> dict[str, VelocityNetwork]:
     """Both, written to the folder."""
-    flow = trained("flow", states().x, None, recipe_s, updates)
+    flow = trained("flow", states().x, None, logit_normal_s, updates)
     eps = randn(pairs, 2, generator=stream("pairs"))
     straight = trained("straight", last(euler_flow(flow, eps, steps=FINE)), eps, uniform_s, updates)
     made = {"flow": flow, "straight": straight}

@@ -168,4 +168,4 @@ def velocity_from_noise(x_s, s, eps_hat):
 
 
 def draw_s(n, generator):
-    return 1 - torch.rand(n, generator=generator) ** 2
+    return (2 + torch.randn(n, generator=generator)).sigmoid()
