@@ -25,7 +25,11 @@ from statesdiff.schedule import NoiseSchedule
 from statesdiff.training import constant, every_point_once, low_noise_t, train_denoiser
 
 TARGET = Path(__file__).resolve().parents[1] / "book" / "lab" / "data"
-NETWORKS = {"fourier": "denoiser_fourier", "conditional": "denoiser_conditional"}
+NETWORKS = {
+    "fourier": "denoiser_fourier",
+    "conditional": "denoiser_conditional",
+    "straight": "velocity_straight",
+}
 OUTLINE = 2_000
 LENGTHS = {"sets": [50, 5000], "updates": [100, 400, 1600, 6400, 25_600]}  # points, and when weights are kept
 TIMES = (1, 25, 50, 100, 150, 200, 300, 400)  # where the two classifiers are compared
