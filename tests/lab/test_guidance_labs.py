@@ -15,7 +15,7 @@ from statesdiff.rng import stream
 from statesdiff.schedule import NoiseSchedule
 from tests import test_book
 from tests.lab.conftest import Engine, close
-from tests.lab.playing import over_http, picture, played, save
+from tests.lab.playing import picture, played, save
 from tests.lab.turning import ends, numbers, settled, turned
 
 OKLAHOMA = 3
@@ -130,6 +130,5 @@ def test_at_scale_eight_points_fly_off_and_a_run_can_be_stopped(free: Page) -> N
     assert numbers(free, "accuracy")[0] > 0.9 and picture(free) != before
 
 
-def test_both_are_saved_and_work_over_http(browser: Browser, folder: Path, free: Page, guidance: Page) -> None:
+def test_both_are_saved(free: Page, guidance: Page) -> None:
     assert all(save(page)[:4] == b"\x89PNG" for page in (free, guidance))
-    assert over_http(browser, folder, "guidance-free") == "idle"

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import test_book
-from tests.lab.playing import number, over_http, picture, played, save, swipe
+from tests.lab.playing import number, picture, played, save, swipe
 from tests.lab.turning import ends, numbers, settled, stopped, turned
 
 PLACES = {1: 0, 10: 6, 15: 7, 50: 11}  # evaluations: where the slider has them
@@ -83,6 +83,5 @@ def test_draw_stop_and_the_slips(page: Page) -> None:
     assert number(page, "evaluations") == 500
 
 
-def test_it_is_saved_and_works_over_http(browser: Browser, folder: Path, page: Page) -> None:
+def test_it_is_saved(page: Page) -> None:
     assert save(page)[:4] == b"\x89PNG"
-    assert over_http(browser, folder, "sampling") == "idle"

@@ -13,7 +13,7 @@ from statesdiff.exact import IdealDenoiser
 from statesdiff.schedule import NoiseSchedule
 from tests import test_book
 from tests.lab.conftest import Engine, close
-from tests.lab.playing import drag, number, over_http, picture, played, save, swipe
+from tests.lab.playing import drag, number, picture, played, save, swipe
 
 SCHEDULE = NoiseSchedule.linear()
 LIMIT = 2.8
@@ -131,4 +131,3 @@ def test_layers_and_the_saved_picture(browser: Browser, folder: Path) -> None:
         page.evaluate("document.documentElement.dataset.theme = 'dark'")
         seen.add(picture(page))
         assert len(seen) == 7
-    assert over_http(browser, folder, "point") in ("idle", "running")

@@ -14,7 +14,7 @@ from statesdiff.exact import IdealDenoiser
 from statesdiff.schedule import NoiseSchedule
 from tests import test_book
 from tests.lab.conftest import LAB
-from tests.lab.playing import number, over_http, picture, played, save
+from tests.lab.playing import number, picture, played, save
 from tests.lab.turning import ends, numbers, settled, turned
 
 
@@ -80,6 +80,5 @@ def test_the_point_moves_by_mouse_finger_and_keys(page: Page) -> None:
     assert seen[0] != seen[1]
 
 
-def test_saved_and_over_http(browser: Browser, folder: Path, page: Page) -> None:
+def test_it_is_saved(page: Page) -> None:
     assert save(page)[:4] == b"\x89PNG"
-    assert over_http(browser, folder, "posterior") == "idle"

@@ -15,7 +15,7 @@ from statesdiff.data import outline_points, states
 from statesdiff.rng import stream
 from tests import test_book
 from tests.lab.conftest import Engine, close
-from tests.lab.playing import drag, number, over_http, picture, played, save, swipe
+from tests.lab.playing import drag, number, picture, played, save, swipe
 
 LIMIT = 2.2
 DATA = "const get = async (name) => statesdiff.decode(await statesdiff.loadData(name, (file) => file)); "
@@ -138,7 +138,6 @@ def test_mouse_and_keyboard_move_points_too(browser: Browser, folder: Path) -> N
             seen.add(picture(page))
         assert len(seen) == 5
         expect(page.locator(".lab-summary")).to_contain_text("EMD")
-    assert over_http(browser, folder, "metrics") in ("idle", "running")
 
 
 @pytest.mark.parametrize("different", [60, 5, 1])
@@ -180,4 +179,3 @@ def test_the_bandwidth(browser: Browser, folder: Path) -> None:
             page.get_by_role("slider").press(key)
             expect(page.locator("output[name=h]")).to_have_text(f"{h:.3f}")
         assert save(page)[:4] == b"\x89PNG"
-    assert over_http(browser, folder, "bandwidth") in ("idle", "running")

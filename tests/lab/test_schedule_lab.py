@@ -14,7 +14,7 @@ from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, last
 from statesdiff.schedule import NoiseSchedule
 from tests import test_book
-from tests.lab.playing import number, over_http, picture, played
+from tests.lab.playing import number, picture, played
 from tests.lab.test_schedules import KNOTS, through
 from tests.lab.turning import draws_again_stops_and_saves, ends, numbers, settled, turned, waits_and_fits
 
@@ -94,7 +94,3 @@ def test_a_finger_draws_a_curve(page: Page) -> None:
 def test_it_draws_again_stops_and_saves(page: Page) -> None:
     turned(page, shape="even")
     draws_again_stops_and_saves(page, "miss", "steps", 1)
-
-
-def test_over_http(browser: Browser, folder: Path, page: Page) -> None:
-    assert over_http(browser, folder, "schedule") == "idle"

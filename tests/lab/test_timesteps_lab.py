@@ -14,7 +14,7 @@ from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, last
 from statesdiff.schedule import NoiseSchedule
 from tests import test_book
-from tests.lab.playing import number, over_http, picture, played
+from tests.lab.playing import number, picture, played
 from tests.lab.turning import draws_again_stops_and_saves, ends, numbers, turned, waits_and_fits
 
 LEVELS = [5, 10, 20, 50, 100, 200, 500]  # where the slider has them
@@ -82,7 +82,3 @@ def test_the_wrong_start_is_seen_and_the_right_one_is_at_the_floor(page: Page) -
 
 def test_it_draws_again_stops_and_saves(page: Page) -> None:
     draws_again_stops_and_saves(page, "emd", "T", 0)
-
-
-def test_over_http(browser: Browser, folder: Path, page: Page) -> None:
-    assert over_http(browser, folder, "timesteps") == "idle"

@@ -14,7 +14,7 @@ from statesdiff.rng import randn, stream
 from statesdiff.schedule import NoiseSchedule
 from tests import test_book
 from tests.lab.conftest import Engine, close
-from tests.lab.playing import number, over_http, picture, played, save
+from tests.lab.playing import number, picture, played, save
 
 SCHEDULE = NoiseSchedule.linear()
 DATA = """const get = async (name) => statesdiff.decode(await statesdiff.loadData(name, (file) => file));
@@ -145,7 +145,7 @@ def test_too_high_a_rate_diverges_and_the_lab_says_so(page: Page) -> None:
     page.get_by_role("button", name="Stop").click()
 
 
-def test_layers_and_http(page: Page, browser: Browser, folder: Path) -> None:
+def test_layers(page: Page) -> None:
     page.get_by_role("slider", name="learning rate").fill("4")
     page.get_by_role("button", name="Start again").click()
     steps_beyond(page, 0)
@@ -156,4 +156,3 @@ def test_layers_and_http(page: Page, browser: Browser, folder: Path) -> None:
         page.get_by_role("checkbox", name=layer, exact=True).click()
         seen.add(picture(page))
     assert len(seen) == 5
-    assert over_http(browser, folder, "train") == "idle"
