@@ -61,10 +61,9 @@ export class Surface {
     this.#prepare(canvas, 1200 / this.canvas.clientWidth, this.canvas.clientWidth);
     this.draw(this);
     this.text(settings, 6, this.height - 6, { size: 10 });
-    canvas.toBlob((blob) => {
-      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: file });
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    // In a task of its own. `toBlob` would wait for idle time, a second or, where things move, seven.
+    setTimeout(() => {
+      Object.assign(document.createElement("a"), { href: canvas.toDataURL(), download: file }).click();
     });
     this.context = this.canvas.getContext("2d");
     this.refresh();
