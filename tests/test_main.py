@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import runpy
 import subprocess
 import sys
 from dataclasses import replace
@@ -656,14 +657,23 @@ def test_counts_are_read_as_they_are(n):
     assert cli.parser().parse_args(["sample", "--n", str(n)]).n == n
 
 
-def test_the_module_can_be_run():
-    done = subprocess.run([sys.executable, "-m", "statesdiff", "--help"], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 and done.stdout.startswith("usage: statesdiff")
-    assert all(command in done.stdout for command in ("train", "sample", "ablate", "grade"))
+def run_as_module(monkeypatch, *arguments):
+    """`python -m statesdiff` in this process: the exit status. (The wheel is run from a shell, see test_wheel.)"""
+    monkeypatch.setattr(sys, "argv", ["statesdiff", *arguments])
+    monkeypatch.delitem(sys.modules, "statesdiff.__main__")
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("statesdiff", run_name="__main__")
+    return end.value.code
 
 
-def test_the_exit_status_reaches_the_shell(tmp_path):
-    command = [sys.executable, "-m", "statesdiff", "train", "--data", str(tmp_path / "missing.npy")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
-    assert done.returncode == 2 and done.stderr.startswith("statesdiff: error: no data file at")
-    assert "Traceback" not in done.stderr
+def test_the_module_can_be_run(monkeypatch, capsys):
+    assert run_as_module(monkeypatch, "--help") in (0, None)
+    shown = capsys.readouterr().out
+    assert shown.startswith("usage: statesdiff")
+    assert all(command in shown for command in ("train", "sample", "ablate", "grade"))
+
+
+def test_the_exit_status_reaches_the_shell(monkeypatch, tmp_path, capsys):
+    assert run_as_module(monkeypatch, "train", "--data", str(tmp_path / "missing.npy")) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("statesdiff: error: no data file at") and "Traceback" not in said
