@@ -107,7 +107,7 @@ long_enough = OnPaper(
         "Eq. 17 has the exponential of base e: this is with the logarithm to base 10": LONG_ENOUGH / math.log(10),
         "the share of the variance is a thousandth, not that of the length: no square": 2 * LONG_ENOUGH,
     },
-    "half as long again as the book's chain",
+    "a good third longer than the book's chain",
 )
 
 broken_ablation = FindTheLine(
