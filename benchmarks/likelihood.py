@@ -95,7 +95,7 @@ def contestants() -> dict[str, tuple[Density, Sampler]]:
         "one point": of_mixture(densest[None], 0.0),
         "Gaussian": of_mixture(torch.zeros(1, 2), 1.0),
     }
-    learnt = ("fourier", "conditional", "plain", "fourier, 4,000 steps", "fourier without Oklahoma, 4,000 steps")
+    learnt = ("fourier", "conditional", "fourier, 4,000 steps", "fourier without Oklahoma, 4,000 steps", "plain")
     return known | {name: of_network(name) for name in learnt}
 
 

@@ -25,8 +25,9 @@ def encode(
 ) -> Tensor:
     """From x_t at time t to its latent x_T, (B, ...) -> (B, ...), without noise.
 
-    The times are `log_snr_times`: `steps` + 1 of them, all if there are fewer, or the rising times given. order: 1 is DDIM's step, 2 is Heun's, 3
-    is Kutta's over pairs of steps. Raises TypeError or ValueError for bad input, FloatingPointError if x explodes.
+    The times are `log_snr_times`: `steps` + 1 of them, all if there are fewer, or the rising times given. order: 1 is
+    DDIM's step, 2 is Heun's, 3 is Kutta's over pairs of steps. Raises TypeError or ValueError for bad input,
+    FloatingPointError if x explodes.
     """
     return _walk(predictor, schedule, x_t, checked_times(predictor, schedule, x_t, t, steps, order), order)
 

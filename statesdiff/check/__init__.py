@@ -36,6 +36,7 @@ from statesdiff.check.flow_matching import (
     velocity_from_noise,
 )
 from statesdiff.check.forward_process import add_noise, alpha_bar, broken_noise, dried_up, gaussian_guess, half_time
+from statesdiff.check.probability_flow import broken_likelihood, heun_step, stretched, ten_steps
 from statesdiff.check.sampling import broken_sampler, ddim_step, ddpm_step, gaussian_step, ten_times
 from statesdiff.check.states import broken_map, coverage, fewest_points, mean_distance, standardise
 from statesdiff.check.verdict import Verdict
@@ -50,6 +51,7 @@ __all__ = [
     "broken_cosine",
     "broken_flow",
     "broken_guidance",
+    "broken_likelihood",
     "broken_map",
     "broken_noise",
     "broken_sampler",
@@ -81,6 +83,7 @@ __all__ = [
     "guided_noise",
     "guided_variances",
     "half_time",
+    "heun_step",
     "implied_gradient",
     "log_snr",
     "long_enough",
@@ -94,9 +97,11 @@ __all__ = [
     "sharpest_map",
     "smallest_network",
     "standardise",
+    "stretched",
     "t_bar",
     "ten_rungs",
     "ten_scales",
+    "ten_steps",
     "ten_times",
     "times_of_training",
     "two_gaussians",
