@@ -20,7 +20,7 @@ from statesdiff.schedule import NoiseSchedule
 
 def heun_step(f: Callable[..., Tensor]) -> Verdict:
     """f(predictor, schedule, x_t (B, D), t, s) -> x_s (B, D), one of Heun's steps along Eq. 29, up or down."""
-    schedule, x = NoiseSchedule.linear(T=100), torch.randn(50, 2, generator=stream("check"))
+    schedule, x = NoiseSchedule.linear(T=100, beta_1=0.005, beta_T=0.08), torch.randn(50, 2, generator=stream("check"))
 
     def stage(t: int, s: int, *, named: bool) -> Verdict:
         wrong = _wrong_steps(schedule, x, t, s) if named else {}
@@ -149,7 +149,7 @@ def log_density(predictor, schedule, x, times):
         5: "every version takes all the steps",
         6: "the predictor is asked about x, as it must be; otherwise the ways would end elsewhere",
         7: "it asks the predictor once a step, at the right time",
-        8: "it takes the derivatives of every coordinate with respect to x; the two that count are picked in line 9",
+        8: "it takes all derivatives of every coordinate with respect to x, those that count among them",
         9: "were the rate wrong by a factor that changes with the noise, so would be the error, and it would vanish "
         "where the way is over",
         10: "with another length of the steps the ways would end elsewhere",
