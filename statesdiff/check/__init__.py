@@ -37,6 +37,13 @@ from statesdiff.check.flow_matching import (
 )
 from statesdiff.check.forward_process import add_noise, alpha_bar, broken_noise, dried_up, gaussian_guess, half_time
 from statesdiff.check.probability_flow import broken_likelihood, heun_step, stretched, ten_steps
+from statesdiff.check.inverse_problems import (
+    best_spread,
+    broken_replacement,
+    expected_likelihood,
+    guessed_variances,
+    measured_gradient,
+)
 from statesdiff.check.sampling import broken_sampler, ddim_step, ddpm_step, gaussian_step, ten_times
 from statesdiff.check.states import broken_map, coverage, fewest_points, mean_distance, standardise
 from statesdiff.check.verdict import Verdict
@@ -45,6 +52,7 @@ __all__ = [
     "Verdict",
     "add_noise",
     "alpha_bar",
+    "best_spread",
     "betas_of",
     "broken_ablation",
     "broken_classifier",
@@ -54,6 +62,7 @@ __all__ = [
     "broken_likelihood",
     "broken_map",
     "broken_noise",
+    "broken_replacement",
     "broken_sampler",
     "broken_training",
     "broken_walk",
@@ -74,12 +83,14 @@ __all__ = [
     "drop_labels",
     "early_stopping",
     "end_of_chain",
+    "expected_likelihood",
     "fewest_points",
     "flow_loss",
     "gaussian_denoiser",
     "gaussian_flow",
     "gaussian_guess",
     "gaussian_step",
+    "guessed_variances",
     "guided_noise",
     "guided_variances",
     "half_time",
@@ -88,6 +99,7 @@ __all__ = [
     "log_snr",
     "long_enough",
     "mean_distance",
+    "measured_gradient",
     "on_each_other",
     "overconfidence",
     "paired_difference",

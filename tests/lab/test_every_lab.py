@@ -28,6 +28,7 @@ TABLET = {"width": 768, "height": 1024}
 SLIDERS = {"bandwidth": "h", "forward": "t", "metrics": "strength", "point": "time", "posterior": "t"}
 SLIDERS |= {"sampling": "evaluations", "guidance": "scale", "guidance-free": "scale"}
 SLIDERS |= {"timesteps": "T", "schedule": "steps", "epochs": "updates", "flow": "steps", "latent": "steps"}
+SLIDERS["inverse"] = "longitude"
 TRAINING = ("train", "depth")  # they show every so-many-th update
 FITS = "(lab) => lab.scrollWidth <= lab.clientWidth && lab.getBoundingClientRect().right <= innerWidth"
 # Controls and pictures without an accessible name, and numbers that are read out while they change.
