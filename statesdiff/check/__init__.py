@@ -36,7 +36,6 @@ from statesdiff.check.flow_matching import (
     velocity_from_noise,
 )
 from statesdiff.check.forward_process import add_noise, alpha_bar, broken_noise, dried_up, gaussian_guess, half_time
-from statesdiff.check.probability_flow import broken_likelihood, heun_step, stretched, ten_steps
 from statesdiff.check.inverse_problems import (
     best_spread,
     broken_replacement,
@@ -44,6 +43,7 @@ from statesdiff.check.inverse_problems import (
     guessed_variances,
     measured_gradient,
 )
+from statesdiff.check.probability_flow import broken_likelihood, heun_step, stretched, ten_steps
 from statesdiff.check.sampling import broken_sampler, ddim_step, ddpm_step, gaussian_step, ten_times
 from statesdiff.check.states import broken_map, coverage, fewest_points, mean_distance, standardise
 from statesdiff.check.verdict import Verdict
