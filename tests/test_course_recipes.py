@@ -198,9 +198,22 @@ course_recipes.main(["step", "--folder", sys.argv[1]])
 @pytest.fixture
 def run_step(monkeypatch):
     """The command `step`, with few points, few times and six epochs for each network."""
-    exec(SMALL, {"patch": monkeypatch.setitem})
-    monkeypatch.setattr(command.signal, "signal", lambda *_: None)  # pytest keeps its own
+    return step_with(monkeypatch)
+
+
+def step_with(patch):
+    exec(SMALL, {"patch": patch.setitem})
+    patch.setattr(command.signal, "signal", lambda *_: None)  # pytest keeps its own
     return lambda folder, *options: command.main(["step", "--folder", str(folder), *options])
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run that nobody stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        step_with(patch)(folder)
+    return folder
 
 
 def stored(folder, name="denoiser"):
@@ -208,7 +221,7 @@ def stored(folder, name="denoiser"):
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_killed_run_repeats_only_the_epoch_under_way(run_step, tmp_path, capsys, how):
+def test_a_killed_run_repeats_only_the_epoch_under_way(run_step, whole, tmp_path, capsys, how):
     arguments = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), str(int(how))]
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(BENCHMARKS), str(BENCHMARKS.parent)])}
     run = subprocess.run(arguments, env=env, capture_output=True, text=True, timeout=120)
@@ -218,11 +231,10 @@ def test_a_killed_run_repeats_only_the_epoch_under_way(run_step, tmp_path, capsy
     assert len(stored(tmp_path / "killed")["curve"]) == 2
     run_step(tmp_path / "killed")
     assert capsys.readouterr().out.count("step/denoiser") == 4
-    run_step(tmp_path / "whole")
     for name in ("denoiser", "classifier"):
-        killed, whole = stored(tmp_path / "killed", name), stored(tmp_path / "whole", name)
-        assert losses(killed["curve"]) == losses(whole["curve"]) and len(whole["curve"]) == 6
-        assert all(torch.equal(value, whole["net"][key]) for key, value in killed["net"].items())
+        killed, want = stored(tmp_path / "killed", name), stored(whole, name)
+        assert losses(killed["curve"]) == losses(want["curve"]) and len(want["curve"]) == 6
+        assert all(torch.equal(value, want["net"][key]) for key, value in killed["net"].items())
 
 
 def test_a_run_stops_at_the_epochs_asked_for_and_goes_on_when_asked_again(run_step, tmp_path):
