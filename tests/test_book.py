@@ -136,25 +136,32 @@ def visit(page: Page, url: str) -> tuple[dict, list[str]]:
     for size in (DESKTOP, PHONE):
         page.set_viewport_size(size)
         faults += [f"too wide at {size['width']} px: {element}" for element in page.evaluate(OVERFLOW)]
-    page.wait_for_load_state("networkidle")
     return seen, faults
 
 
 def crawl(browser: Browser, server: str, first: str) -> tuple[dict[str, dict], list[str]]:
     """Follow the links from the page `first`. Return path -> what each page holds, and every fault found."""
-    pages, faults, waiting = {}, [], [server + first]
+    pages, faults, waiting, before = {}, [], [server + first], None
+
+    def leave(page: Page, path: str, noticed: list[str], found: list[str]) -> None:
+        page.wait_for_load_state("networkidle")  # half a second of silence: the next page was visited in it
+        page.close()
+        faults.extend(f"{path}: {fault}" for fault in noticed + found)
+
     for url in waiting:
         page, noticed = browser.new_page(), []
         watch(page, server, noticed)
         seen, found = visit(page, url)
         path = page.url.partition("#")[0].removeprefix(server)
-        page.close()
         pages[path] = seen
-        faults += [f"{path}: {fault}" for fault in noticed + found]
         for link in seen["links"]:
             target = link.partition("#")[0].partition("?")[0]
             if target.startswith(server) and target.endswith(".html") and target not in waiting:
                 waiting.append(target)
+        if before:
+            leave(*before)
+        before = page, path, noticed, found
+    leave(*before)
     return pages, faults
 
 
