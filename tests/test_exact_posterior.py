@@ -89,9 +89,9 @@ def test_draws_are_distributed_as_the_density_and_so_are_guided_samples(measurem
     posterior, (places, area) = ExactPosterior(IDEAL, measurement), grid(n=151)
     share = posterior.log_density(places, 0).exp() * area
     mean = share @ places
-    n, x_T = 1500, randn(1500, 2, generator=stream("x")).double()
+    n, x_T = 1000, randn(1000, 2, generator=stream("x")).double()
     drawn = posterior.sample(n, generator=stream("draw")).double()
-    guided = last(ddim(posterior, SCHEDULE, x_T, steps=100, eta=1.0, generator=stream("z")))
+    guided = last(ddim(posterior, SCHEDULE, x_T, steps=50, eta=1.0, generator=stream("z")))
     for x, slack in ((drawn, 0.005), (guided, 0.03)):  # the sampler's steps are not infinitely small
         assert_close(x.mean(dim=0), mean, rtol=0, atol=4 / n**0.5 + slack)
         for signs in ((1, 1), (1, -1), (-1, 1)):

@@ -64,7 +64,7 @@ def test_what_guidance_without_spread_draws_of_a_gaussian_is_known(s):
     v, y = 1.0, 1.5
     guided = MeasurementGuidance(gaussian(v, FINE), told(y, s), FINE)
     start = torch.tensor([[-1.0], [1.0]]).double()
-    low, high = last(ddim(guided, FINE, start, steps=1000)).ravel().tolist()
+    low, high = last(ddim(guided, FINE, start, steps=500)).ravel().tolist()
     k = math.sqrt(v / 2) / s
     assert ((high - low) / 2) ** 2 == pytest.approx(v * math.exp(-v / s**2), rel=0.02)
     assert (high + low) / 2 == pytest.approx(2 * y * k * dawsn(k), rel=0.01)
@@ -75,9 +75,9 @@ def test_what_guidance_without_spread_draws_of_a_gaussian_is_known(s):
 def test_with_the_right_variance_the_samples_are_the_posterior():
     v, y, s = 1.0, 1.5, 0.6
     guided = MeasurementGuidance(gaussian(v, FINE), told(y, s), FINE, data_variance=v)
-    low, high = last(ddim(guided, FINE, torch.tensor([[-1.0], [1.0]]).double(), steps=1000)).ravel().tolist()
-    assert ((high - low) / 2) ** 2 == pytest.approx(1 / (1 / v + 1 / s**2), rel=0.01)
-    assert (high + low) / 2 == pytest.approx(y * v / (v + s**2), rel=0.01)
+    low, high = last(ddim(guided, FINE, torch.tensor([[-1.0], [1.0]]).double(), steps=500)).ravel().tolist()
+    assert ((high - low) / 2) ** 2 == pytest.approx(1 / (1 / v + 1 / s**2), rel=0.02)
+    assert (high + low) / 2 == pytest.approx(y * v / (v + s**2), rel=0.02)
 
 
 def test_rows_may_have_times_of_their_own():

@@ -3,10 +3,14 @@
 What each takes and returns stands with its check, in the module of `statesdiff.check` that has the chapter's name.
 """
 
+import math
+
 import numpy as np
 import torch
 from scipy.stats import norm
 from scipy.stats import t as student_t
+
+from statesdiff.schedule import NoiseSchedule
 
 
 def standardise(x):
@@ -169,3 +173,21 @@ def velocity_from_noise(x_s, s, eps_hat):
 
 def draw_s(n, generator):
     return (2 + torch.randn(n, generator=generator)).sigmoid()
+
+
+def expected_likelihood(belief, origins, y, width):
+    off = (y - origins[:, 0]) / width
+    return belief @ (-0.5 * off**2).exp() / (width * math.sqrt(2 * math.pi))
+
+
+def measured_gradient(predictor, schedule, x_t, t, y, width):
+    with torch.enable_grad():
+        x = x_t.detach().requires_grad_()
+        x_0_hat = schedule.predict_x_0(x, t, predictor(x, t))
+        log_p = -0.5 * ((y - x_0_hat[:, 0]) / width) ** 2
+        return torch.autograd.grad(log_p.sum(), x)[0]
+
+
+def spread_at(t):  # found by trying: less than v = 1 has, and much less at low noise
+    share = np.interp(t, (30, 60, 100), (0.3, 0.5, 0.8))
+    return share * float((1 - NoiseSchedule.linear(T=500).alpha_bar[t]).sqrt())
