@@ -17,7 +17,7 @@ from tests import test_book
 from tests.lab.conftest import Engine, close
 from tests.lab.playing import drag, number, over_http, picture, played, save, swipe
 
-LIMIT, START = 2.7, torch.tensor([[-1.9, -0.4]])
+LIMIT, START = 2.4, torch.tensor([[-1.9, -0.4]])
 BOTH = """async (x, s) => {
   const { loadData, decode } = statesdiff, get = async (name) => decode(await loadData(name, (file) => file));
   const exact = statesdiff.ExactVelocity((await get("outline")).x, statesdiff.JITTER);

@@ -9,7 +9,7 @@ import { lab } from "../lab.js";
 import { stream } from "../random.js";
 import { JITTER, STATE_NAMES } from "../states.js";
 
-const FLOW_STEPS = [1, 2, 3, 5, 10, 20, 50], FLOW_FINE = 200, FLOW_LIMIT = 2.7;
+const FLOW_STEPS = [1, 2, 3, 5, 10, 20, 50], FLOW_FINE = 200, FLOW_LIMIT = 2.4;
 const FLOW_START = [-1.9, -0.4];
 const COARSE = "exact field, few steps", DIFFUSION = "scale of chapter 4";
 const FLOW_LAYERS = { "exact flow": true, straightened: true, [COARSE]: false, [DIFFUSION]: false };
@@ -84,7 +84,7 @@ class FlowLab {
       format: (k) => (k / 100).toFixed(2), onInput: () => this.show() });
     button(row, { name: "draw", label: "New start", onClick: () => {
       const random = stream("flow", ++this.seed);
-      this.place([random.normal(), random.normal()].map((v) => Math.max(-2.5, Math.min(2.5, v))));
+      this.place([random.normal(), random.normal()].map((v) => Math.max(-2.3, Math.min(2.3, v))));
     } });
     this.layer = menu(row, FLOW_LAYERS, { onChange: () => this.show(), onSave: () => this.picture.save("flow.png",
       `start (${this.start.map((v) => v.toFixed(2)).join(", ")}), ${FLOW_STEPS[this.steps.value]} steps`) });
@@ -132,7 +132,7 @@ class FlowLab {
   draw() {
     if (!this.ways) return;
     const { picture, ways, layer } = this, s = this.s.value / 100;
-    const [ink, grey, accent] = ["ink", "grey", "accent"].map((name) => picture.colour(`--lab-${name}`));
+    const [ink, grey] = ["ink", "grey"].map((name) => picture.colour(`--lab-${name}`));
     picture.points(this.api.data.outline.x, { colour: grey, size: 1.2, alpha: 0.6 });
     const state = picture.stateColour(this.state);
     if (layer(DIFFUSION)) {
@@ -141,7 +141,7 @@ class FlowLab {
     }
     if (layer("exact flow")) this.#way(ways.fine, s, { colour: state, width: 2.5 });
     if (layer(COARSE)) this.#way(ways.coarse, s, { colour: grey, width: 1.5, dash: [6, 3] }, 2.5);
-    if (layer("straightened")) this.#way(ways.straight, s, { colour: accent, width: 2, dash: [6, 4] }, 2.5);
+    if (layer("straightened")) this.#way(ways.straight, s, { colour: ink, width: 1.8, dash: [6, 4] }, 2.5);
     this.#ring(picture.at(...this.start), 7, ink);
   }
 
@@ -154,7 +154,7 @@ class FlowLab {
     const done = Math.floor(s * (places.length - 1)) + 1, now = picture.at(...placeAt(places, s));
     picture.line([...all.slice(0, done), now], style);
     if (step && places.length < 25) for (const place of all.slice(1)) this.#disc(place, step, style.colour);
-    this.#disc(now, 6, style.colour);
+    this.#disc(now, 5, style.colour);
   }
 
   #disc([x, y], radius, colour) {
