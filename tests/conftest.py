@@ -1,6 +1,7 @@
 """What every test shares: one thread, no windows, no figure left open; hypothesis tries the same cases each time."""
 
 import re
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -60,6 +61,22 @@ def pytest_runtest_protocol(item, nextitem):
         return (yield)
     finally:
         counting.resume()
+
+
+@cache
+def asks_for_a_browser(path):
+    return "lab" in path.parts or "test_book" in path.read_text("utf-8")
+
+
+def pytest_runtest_setup(item):
+    """A browser lives while file after file asks for one: its loop would be in the way of those that have their own."""
+    if "tests.test_book" in sys.modules and not asks_for_a_browser(item.path):
+        sys.modules["tests.test_book"].end_browser()
+
+
+def pytest_sessionfinish():
+    if "tests.test_book" in sys.modules:
+        sys.modules["tests.test_book"].end_browser()
 
 
 @pytest.fixture(autouse=True)

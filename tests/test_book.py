@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -83,14 +84,24 @@ def server(html: Path) -> Iterator[str]:
         httpd.shutdown()
 
 
+RUNNING, SHARED = ExitStack(), []  # the browser of this process: file after file it serves those that ask for one
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Browser:
     if find_browser() is None:
         if os.environ.get("CI"):
             pytest.fail(MISSING)
         pytest.skip(MISSING)
-    with launched() as browser:
-        yield browser
+    if not SHARED:
+        SHARED.append(RUNNING.enter_context(launched()))
+    return SHARED[0]
+
+
+def end_browser() -> None:
+    """The next test that asks for a browser gets a new one."""
+    SHARED.clear()
+    RUNNING.close()
 
 
 def watch(page: Page, server: str, faults: list[str]) -> None:
