@@ -19,28 +19,27 @@ def uniform(schedule: NoiseSchedule, steps: int) -> list[int]:
 
 def logsnr(schedule: NoiseSchedule, steps: int) -> list[int]:
     """Even steps of the log signal-to-noise ratio from T to 1, then 0 (DPM-Solver, section 3.4)."""
-    return _nearest(schedule.log_snr[1:], steps, steps)
+    return nearest(schedule.log_snr[1:], steps, steps)
 
 
 def edm(schedule: NoiseSchedule, steps: int, rho: float = 7.0) -> list[int]:
     """Even steps of noise_level^(1/rho) from T to 1, then 0 (EDM, arXiv:2206.00364, eq. 5)."""
-    return _nearest(-(schedule.noise_level[1:] ** (1 / rho)), steps, steps)
+    return nearest(-(schedule.noise_level[1:] ** (1 / rho)), steps, steps)
 
 
-def signal(schedule: NoiseSchedule, steps: int) -> list[int]:
-    """Even steps of the integral of alpha d lambda, which is arsinh(1 / noise_level): the book's own grid.
+def eased(schedule: NoiseSchedule, steps: int) -> list[int]:
+    """Even steps of arsinh(8 / noise_level) from T to 1, the last of which goes on to 0: made for STATES.
 
-    On the way the signal comes in by dx = alpha x_0_hat d lambda - ..., so that each step takes in an equal share of
-    it: as `logsnr` where there is little noise, longer where there is almost nothing else. The last step, from T to 1
-    as even as the others, goes on to 0.
+    That is `logsnr` but for two of its steps. The first are longer, where there is next to nothing but noise: arsinh(u)
+    is about log(2 u) for large u, about u for small. And so is the last, as t = 1 is left out.
     """
-    return _nearest((1 / schedule.noise_level[1:]).asinh(), steps, steps + 1)
+    return nearest((8 / schedule.noise_level[1:]).asinh(), steps, steps + 1)
 
 
-GRIDS = {grid.__name__: grid for grid in (uniform, logsnr, edm, signal)}
+GRIDS = {grid.__name__: grid for grid in (uniform, logsnr, edm, eased)}
 
 
-def times_of(schedule: NoiseSchedule, steps: int | None = None, grid: Grid = "signal") -> list[int]:
+def times_of(schedule: NoiseSchedule, steps: int | None = None, grid: Grid = "eased") -> list[int]:
     """The times that a solver visits, at most T first, 0 last: as many steps as asked for, on a grid or a list given.
 
     Left out, there are `STEPS` of them, or as many as the list has. Raises ValueError unless 1 <= steps <= T, for an
@@ -59,8 +58,8 @@ def times_of(schedule: NoiseSchedule, steps: int | None = None, grid: Grid = "si
     return times
 
 
-def _nearest(values: Tensor, steps: int, points: int) -> list[int]:
-    """Falling times, then 0, at which `values`, for t = 1..T, come near to the first `steps` of even `points`."""
+def nearest(values: Tensor, steps: int, points: int) -> list[int]:
+    """Falling times, then 0, where `values`, for t = 1..T, are nearest to the first `steps` of `points` even ones."""
     T = len(values)
     wanted = torch.linspace(float(values[-1]), float(values[0]), points, dtype=torch.float64)[:steps]
     times = [0]

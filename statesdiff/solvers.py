@@ -20,7 +20,7 @@ from statesdiff.schedule import NoiseSchedule
 
 
 def euler(
-    predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, *, steps: int | None = None, grid: Grid = "signal"
+    predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, *, steps: int | None = None, grid: Grid = "eased"
 ) -> Iterator[Tensor]:
     """First order, an evaluation a step: DDIM on any grid. Yields x_T (B, ...), ..., x_0; raises as `ddim` does."""
     return ddim(predictor, schedule, x_T, steps=times_of(schedule, steps, grid))
@@ -28,7 +28,7 @@ def euler(
 
 @torch.no_grad()
 def heun(
-    predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, *, steps: int | None = None, grid: Grid = "signal"
+    predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, *, steps: int | None = None, grid: Grid = "eased"
 ) -> Iterator[Tensor]:
     """Second order, two evaluations a step but one in the last, 2 steps - 1 in all (EDM, algorithm 1).
 
@@ -54,7 +54,7 @@ def dpm_solver(
     x_T: Tensor,
     *,
     steps: int | None = None,
-    grid: Grid = "signal",
+    grid: Grid = "eased",
     order: int = 3,
 ) -> Iterator[Tensor]:
     """DPM-Solver++, multistep, of order 2 or 3, an evaluation a step. Yields x_T (B, ...), ..., x_0.

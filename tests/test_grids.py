@@ -34,7 +34,7 @@ def test_a_list_of_ones_own_is_kept(schedule, data):
         ("uniform", torch.arange(20_001, dtype=torch.float64)),
         ("logsnr", FINE.log_snr),
         ("edm", FINE.noise_level ** (1 / 7)),
-        ("signal", (1 / FINE.noise_level).asinh()),
+        ("eased", (8 / FINE.noise_level).asinh()),
     ],
 )
 def test_what_each_grid_is_even_in(grid, even):
@@ -47,19 +47,13 @@ def test_where_the_grids_end():
     # log-SNR and EDM's ask at t = 1 before the last step; the book's own leaves that step out
     for grid in ("logsnr", "edm"):
         assert times_of(BOOK, 10, grid)[-2] == 1
-    assert times_of(FINE, 10, "signal")[-2] > 1
-    all_but_last = times_of(FINE, 10, "signal")[:-1]
-    even = (1 / FINE.noise_level).asinh()
+    assert times_of(FINE, 10, "eased")[-2] > 1
+    all_but_last = times_of(FINE, 10, "eased")[:-1]
+    even = (8 / FINE.noise_level).asinh()
     step = even[all_but_last[1]] - even[all_but_last[0]]
     assert float(even[1] - even[all_but_last[-1]]) == pytest.approx(
         float(step), rel=0.1
     )  # whole times are sparse there
-
-
-def test_signal_is_the_integral_of_alpha_over_half_the_log_snr():
-    alpha, half = FINE.alpha_bar.sqrt(), FINE.log_snr / 2
-    taken = torch.trapezoid(alpha[100:].flip(0), half[100:].flip(0))
-    assert float(taken) == pytest.approx(float((1 / FINE.noise_level[[100, -1]]).asinh().diff().neg()), rel=1e-6)
 
 
 def test_uniform_is_the_grid_of_ddim():
@@ -77,7 +71,7 @@ def test_edm_is_eq_5_of_the_paper():
 
 def test_steps_left_out():
     assert len(times_of(BOOK)) == STEPS + 1 == 11
-    assert times_of(BOOK) == times_of(BOOK, 10, "signal")
+    assert times_of(BOOK) == times_of(BOOK, 10, "eased")
     assert times_of(BOOK, grid=[400, 30, 0]) == [400, 30, 0]
 
 
@@ -88,7 +82,7 @@ def test_a_number_of_steps_that_cannot_be_is_refused(steps):
 
 
 def test_other_bad_grids_are_refused():
-    with pytest.raises(ValueError, match="grid must be one of uniform, logsnr, edm, signal or a falling list"):
+    with pytest.raises(ValueError, match="grid must be one of uniform, logsnr, edm, eased or a falling list"):
         times_of(BOOK, 5, "karras")
     with pytest.raises(ValueError, match="grid has 2 steps, but steps = 3"):
         times_of(BOOK, 3, [500, 30, 0])

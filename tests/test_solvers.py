@@ -289,7 +289,7 @@ def test_the_last_of_the_path_is_the_last_prediction_of_x_0(solver):
 def test_the_defaults_are_ten_evaluations_of_the_third_order_on_the_books_grid():
     x_T = randn(4, 2, generator=stream("sample"))
     plain = list(dpm_solver(smooth, LINEAR, x_T))
-    said = list(dpm_solver(smooth, LINEAR, x_T, steps=10, grid="signal", order=3))
+    said = list(dpm_solver(smooth, LINEAR, x_T, steps=10, grid="eased", order=3))
     assert len(plain) == 11 and all(torch.equal(a, b) for a, b in zip(plain, said, strict=True))
 
 
