@@ -28,6 +28,7 @@ from statesdiff.check.denoiser import (
     sharpest_map,
     t_bar,
 )
+from statesdiff.check.few_steps import bridge, broken_solver, eight_times, heun_step, parabola
 from statesdiff.check.flow_matching import (
     broken_flow,
     flow_loss,
@@ -54,6 +55,7 @@ __all__ = [
     "alpha_bar",
     "best_spread",
     "betas_of",
+    "bridge",
     "broken_ablation",
     "broken_classifier",
     "broken_cosine",
@@ -64,6 +66,7 @@ __all__ = [
     "broken_noise",
     "broken_replacement",
     "broken_sampler",
+    "broken_solver",
     "broken_training",
     "broken_walk",
     "class_gradient",
@@ -82,6 +85,7 @@ __all__ = [
     "dried_up",
     "drop_labels",
     "early_stopping",
+    "eight_times",
     "end_of_chain",
     "expected_likelihood",
     "fewest_points",
@@ -103,6 +107,7 @@ __all__ = [
     "on_each_other",
     "overconfidence",
     "paired_difference",
+    "parabola",
     "points_in_weights",
     "power",
     "predict_x_0",

@@ -104,14 +104,14 @@ bridge = OnPaper(
         "this is the whole slope, |x_0| < 1: asked is the middle, |x_0| < 1/2": torch.special.erf(
             torch.tensor(0.25 / 2**0.5)
         ).item(),
-        "the slope L is missing: |x_0| < 1/2 means |x_T| < 1/(2 L)": torch.special.erf(
+        "the slope k is missing: |x_0| < 1/2 means |x_T| < 1/(2 k)": torch.special.erf(
             torch.tensor(0.5 / 2**0.5)
         ).item(),
-        "1/(2 L), not L/2": torch.special.erf(torch.tensor(2.0 / 2**0.5)).item(),
-        "this is the width of the piece, 1/L: multiply by the density": 0.25,
+        "1/(2 k), not k/2": torch.special.erf(torch.tensor(2.0 / 2**0.5)).item(),
+        "this is the width of the strip, 1/k: multiply by the density": 0.25,
         "these are the points outside of the middle": 1 - torch.special.erf(torch.tensor(0.125 / 2**0.5)).item(),
     },
-    praise="about the density at the border times 1/L: a map ten times as steep leaves a tenth",
+    praise="about the density at the border times 1/k: a map ten times as steep leaves a tenth",
     rtol=4e-3,
 )
 
@@ -199,7 +199,7 @@ def _missed_with_eight(times: Any) -> float:
 eight_times = ScoreToBeat(
     measure=_missed_with_eight,
     what="mean distance from the exact ends, with eight times",
-    target=0.2,
-    best=0.15,
+    target=0.075,
+    best=0.0671,
     tolerance=0.02,
 )
