@@ -9,13 +9,17 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
 
+from statesdiff.checkpoints import book_denoiser
+from statesdiff.data import states
 from statesdiff.distill import consistency, distil, leap, stops_between
 from statesdiff.exact import IdealDenoiser
+from statesdiff.metrics import mean_distance
+from statesdiff.models import Denoiser
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, last
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.solvers import euler
-from statesdiff.student import Student, turn
+from statesdiff.solvers import dpm_solver, euler
+from statesdiff.student import Student, book_student, turn
 from tests.support import small, weights
 
 LINEAR = NoiseSchedule.linear(T=60, beta_1=1e-3, beta_T=0.15)
@@ -239,3 +243,37 @@ def test_a_continuous_map_leaves_points_between_two_points_and_the_exact_one_doe
     learnt = last(euler(student, LINEAR, x_T, grid=[60, 0]))
     between = [float((torch.cdist(x, POINTS).amin(1) > 0.4).float().mean()) for x in (exact, learnt)]
     assert between[0] < 0.01 < 0.02 < between[1]
+
+
+# The book's
+
+
+@pytest.mark.parametrize("name", ["8", "4", "2", "1", "consistency"])
+def test_the_books_students(name):
+    student, schedule = book_student(name)
+    assert schedule.T == 500 == student.T and isinstance(student.network, Denoiser)
+    steps = 24 if name == "consistency" else int(name)
+    assert student.times[0] == 500 and len(student.times) == steps + 1
+    assert all(w.dtype == torch.float32 for w in student.parameters())
+    x = last(euler(student, schedule, randn(500, 2, generator=stream("sample")), grid=student.times))
+    assert x.isfinite().all() and 0.7 < x.std() < 1.2
+
+
+def test_four_leaps_of_the_books_student_are_nearly_as_good_as_many_steps():
+    student, schedule = book_student("4")
+    x = last(euler(student, schedule, randn(2000, 2, generator=stream("sample")), grid=student.times))
+    many = last(dpm_solver(book_denoiser()[0], schedule, randn(2000, 2, generator=stream("sample")), steps=30))
+    near, far = (mean_distance(points, states().x) for points in (many, x))
+    assert near < far < 1.3 * near
+
+
+def test_ten_evaluations_are_as_good_as_many():
+    model, schedule = book_denoiser()
+    x_T = randn(5000, 2, generator=stream("sample"))
+    ten, many = (last(dpm_solver(model, schedule, x_T, steps=n)) for n in (None, 60))
+    assert mean_distance(ten, states().x) == pytest.approx(mean_distance(many, states().x), rel=0.1)
+
+
+def test_a_student_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="name must be one of 8, 4, 2, 1, consistency, got '3'"):
+        book_student("3")

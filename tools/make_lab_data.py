@@ -29,6 +29,7 @@ NETWORKS = {
     "fourier": "denoiser_fourier",
     "conditional": "denoiser_conditional",
     "straight": "velocity_straight",
+    "leap": "student_1",
 }
 OUTLINE = 2_000
 LENGTHS = {"sets": [50, 5000], "updates": [100, 400, 1600, 6400, 25_600]}  # points, and when weights are kept

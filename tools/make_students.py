@@ -3,12 +3,11 @@
     python tools/make_students.py                       # all, into statesdiff/weights/
     python tools/make_students.py --folder /tmp/students --steps 200     # fewer steps each, for a trial
 
-The teacher is the book's `fourier` network. A student of 8 steps learns from its DDIM with six times as many steps,
-and then, refined, with eight times as many, half of whose error is gone. The student of 4 learns from that of 8, of 2
-from 4, of 1 from 2 (progressive distillation); the consistency model, which starts from the weights of the first,
-learns from the teacher itself. A file that is there is not made again, so that the program goes on where it was
-stopped; delete what is to be made anew. The first, rough student of 8 stays in `_build/students`. One thread, about
-seven minutes of processor time. The table printed at the end judges 5,000 samples of each from the same starts.
+The teacher is the book's `fourier` network. A student of 8 steps learns from its DDIM with six times as many, the
+student of 4 from that of 8, of 2 from 4, of 1 from 2 (progressive distillation); the consistency model, which starts
+from the weights of the first, learns from the teacher itself. A file that is there is not made again, so that the
+program goes on where it was stopped; delete what is to be made anew. One thread, about six minutes of processor time.
+The table printed at the end judges 5,000 samples of each from the same starts.
 """
 
 import argparse
@@ -23,7 +22,7 @@ from torch import nn
 from statesdiff.checkpoints import WEIGHTS, book_denoiser, load_model, save_model, trained_on
 from statesdiff.data import states
 from statesdiff.distill import consistency, distil
-from statesdiff.grids import nearest, times_of
+from statesdiff.grids import nearest
 from statesdiff.metrics import mean_distance
 from statesdiff.models import FREQUENCIES, Denoiser, init
 from statesdiff.rng import randn, stream
@@ -39,20 +38,16 @@ def even_times(steps: int) -> list[int]:
     return nearest((1 / NoiseSchedule.linear().noise_level[1:]).asinh(), steps, steps + 1)
 
 
-STEPS = {"8-rough": 12_000, "8": 3_000, "4": 5_000, "2": 5_000, "1": 5_000, "consistency": 6_000}
-BATCH, ROUGH = 512, "8-rough"
+STEPS, BATCH = {"8": 12_000, "4": 8_000, "2": 8_000, "1": 8_000, "consistency": 8_000}, 512
 EIGHT = even_times(16)[::2]
-LADDER = {ROUGH: EIGHT, "8": EIGHT, "4": EIGHT[::2], "2": EIGHT[::4], "1": EIGHT[::8]}
-FINER = {
-    ROUGH: even_times(48),
-    "8": times_of(NoiseSchedule.linear(), 64, "eased"),
-    "consistency": times_of(NoiseSchedule.linear(), 48, "eased"),
-}
+FINER = sorted({*even_times(48), *EIGHT}, reverse=True)
+LADDER = {"8": EIGHT, "4": EIGHT[::2], "2": EIGHT[::4], "1": EIGHT[::8]}
+CONSISTENT = even_times(24)
 
 
 def file_of(name: str, folder: Path) -> Path:
-    """Where a student is kept; the rough one is no part of the book."""
-    return (Path("_build") / "students" if name == ROUGH else folder) / f"student_{name}.safetensors"
+    """Where a student is kept."""
+    return folder / f"student_{name}.safetensors"
 
 
 def read(name: str, folder: Path) -> Student:
@@ -71,17 +66,16 @@ def training(name: str, folder: Path, steps: int) -> tuple[Student, Iterator[Ste
     teacher, schedule = book_denoiser()
     teacher.requires_grad_(False)
     options = {"steps": steps, "batch_size": BATCH, "generator": stream(f"student {name}")}
-    x_0, finer = states().x, sorted({*FINER.get(name, ()), *EIGHT}, reverse=True)
-    if name == ROUGH:
-        student = Student(fresh_network(), schedule, EIGHT)
-        return student, distil(student, teacher, x_0, finer, lr=4e-3, **options)
-    above = read({"8": ROUGH, "consistency": "8"}.get(name) or str(2 * int(name)), folder)
-    student = Student(copy.deepcopy(above.network), schedule, LADDER.get(name, EIGHT))
+    x_0 = states().x
     if name == "consistency":
-        return student, consistency(student, teacher, x_0, finer, **options)
+        student = Student(copy.deepcopy(read("8", folder).network), schedule, CONSISTENT)
+        return student, consistency(student, teacher, x_0, CONSISTENT, **options)
     if name == "8":
-        return student, distil(student, teacher, x_0, finer, **options)
-    return student, distil(student, above.requires_grad_(False), x_0, above.times, **options)
+        student = Student(fresh_network(), schedule, EIGHT)
+        return student, distil(student, teacher, x_0, FINER, lr=4e-3, **options)
+    above = read(str(2 * int(name)), folder).requires_grad_(False)
+    student = Student(copy.deepcopy(above.network).requires_grad_(True), schedule, LADDER[name])
+    return student, distil(student, above, x_0, above.times, **options)
 
 
 def make(name: str, folder: Path, steps: int) -> None:
@@ -109,14 +103,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=WEIGHTS)
     parser.add_argument("--steps", type=int, default=None, help="default: those of the book")
     args = parser.parse_args()
-    for folder in (args.folder, file_of(ROUGH, args.folder).parent):
-        folder.mkdir(parents=True, exist_ok=True)
+    args.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)  # sums depend on the number of threads
     names = [*LADDER, "consistency"]
     for name in names:
         if not file_of(name, args.folder).exists():
             make(name, args.folder, args.steps or STEPS[name])
-    print(f"{'':12s} steps   distance", *(judge(name, args.folder) for name in names[1:]), sep="\n")
+    print(f"{'':12s} steps   distance", *(judge(name, args.folder) for name in names), sep="\n")
 
 
 if __name__ == "__main__":

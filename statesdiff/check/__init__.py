@@ -28,7 +28,7 @@ from statesdiff.check.denoiser import (
     sharpest_map,
     t_bar,
 )
-from statesdiff.check.few_steps import bridge, broken_solver, eight_times, heun_step, parabola
+from statesdiff.check.few_steps import bridge, broken_solver, eight_times, parabola, remembering_step
 from statesdiff.check.flow_matching import (
     broken_flow,
     flow_loss,
@@ -111,6 +111,7 @@ __all__ = [
     "points_in_weights",
     "power",
     "predict_x_0",
+    "remembering_step",
     "sharpest_map",
     "smallest_network",
     "standardise",

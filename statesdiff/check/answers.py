@@ -191,10 +191,14 @@ def measured_gradient(predictor, schedule, x_t, t, y, width):
 def spread_at(t):  # found by trying: less than v = 1 has, and much less at low noise
     share = np.interp(t, (30, 60, 100), (0.3, 0.5, 0.8))
     return share * float((1 - NoiseSchedule.linear(T=500).alpha_bar[t]).sqrt())
-def heun_step(schedule, x_t, t, s, predictor):
-    root, width = schedule.alpha_bar.sqrt(), schedule.noise_level[s] - schedule.noise_level[t]
-    slope = predictor(x_t, t)
-    trial = root[s] * (x_t / root[t] + width * slope)
-    if s > 0:
-        slope = (slope + predictor(trial.float(), s)) / 2
-    return (root[s] * (x_t / root[t] + width * slope)).float()
+
+
+def remembering_step(schedule, x_t, t, s, x_0_hat, t_before, x_0_before):
+    if s == 0:
+        return x_0_hat
+    kappa, alpha_bar = schedule.log_snr / 2, schedule.alpha_bar
+    h = kappa[s] - kappa[t]
+    slope = (x_0_hat - x_0_before) / (kappa[t] - kappa[t_before])
+    kept = ((1 - alpha_bar[s]) / (1 - alpha_bar[t])).sqrt()
+    taken = (1 - torch.exp(-h)) * (x_0_hat + h / 2 * slope)
+    return (kept * x_t + alpha_bar[s].sqrt() * taken).float()

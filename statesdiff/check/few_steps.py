@@ -1,4 +1,4 @@
-"""Self-checks of chapter 14: a step of Heun's, two numbers on paper, spoilt solvers, and the best eight times."""
+"""Self-checks of chapter 14: a step that remembers, two numbers on paper, spoilt solvers, and the best eight times."""
 
 from collections.abc import Callable
 from functools import cache
@@ -15,70 +15,63 @@ from statesdiff.checkpoints import book_denoiser
 from statesdiff.rng import stream
 from statesdiff.samplers import last
 from statesdiff.schedule import NoiseSchedule
-from statesdiff.solvers import dpm_solver, heun
+from statesdiff.solvers import dpm_solver
 
 
-def _bent(x: Tensor, t: int | Tensor) -> Tensor:
-    """A predictor that depends on x and on t, and is defined at t = 0 as well."""
-    t = torch.as_tensor(t).to(x)
-    return torch.tanh(x * (0.5 + t / 80) + torch.tensor([0.3, -0.2]).to(x)) + 0.1 * t / 80
+def remembering_step(f: Callable[..., Tensor]) -> Verdict:
+    """f(schedule, x_t (B, D), t, s, x_0_hat (B, D), t_before, x_0_before (B, D)) -> x_s; at s = 0 it is x_0_hat."""
+    schedule, g = NoiseSchedule.linear(T=80, beta_1=0.005, beta_T=0.1), stream("check")
+    x, x_0_hat, x_0_before = (torch.randn(50, 2, generator=g) for _ in range(3))
 
+    def stage(t: int, s: int, before: int, wrong: dict[str, Tensor]) -> Verdict:
+        right = _remembering(schedule, x, t, s, x_0_hat, before, x_0_before) if s else x_0_hat
+        return judge(f, (schedule, x, t, s, x_0_hat, before, x_0_before), right, wrong, rtol=1e-3)
 
-def heun_step(f: Callable[..., Tensor]) -> Verdict:
-    """f(schedule, x_t (B, D), t, s, predictor) -> x_s by Heun's step, by Euler's where s = 0."""
-    schedule, x = NoiseSchedule.linear(T=80, beta_1=0.005, beta_T=0.1), torch.randn(50, 2, generator=stream("check"))
-    right = list(heun(_bent, schedule, x, grid=[60, 40, 0]))[1]
-    end, there = list(heun(_bent, schedule, x, grid=[12, 0]))[-1], _bent
-    asked_at_0 = {
-        "at s = 0 there is no noise to ask about, and no network has learnt to answer: go with the first slope": _mean(
-            schedule, x, 12, 0, there
-        )
-    }
     return first_failing(
-        "a step with the mean of the slopes at its two ends",
-        lambda: judge(f, (schedule, x, 60, 40, _bent), right, _wrong_steps(schedule, x), rtol=1e-3),
-        lambda: judge(f, (schedule, x, 12, 0, _bent), end, asked_at_0, rtol=1e-3).at("s = 0"),
+        "what is kept of x_t, and what is taken in along the line",
+        lambda: stage(50, 40, 75, _wrong_steps(schedule, x, x_0_hat, x_0_before)),
+        lambda: stage(12, 5, 20, {}).at("the step from 12 to 5"),
+        lambda: stage(2, 0, 9, {"at s = 0 nothing is kept of x_t, but h is infinite: return x_0_hat": x}).at("s = 0"),
     )
 
 
-def _mean(schedule: NoiseSchedule, x: Tensor, t: int, s: int, predictor: Callable, **change: Any) -> Tensor:
-    """Heun's step from t to s, with an ingredient changed."""
-    a_t, a_s = (float(schedule.alpha_bar[u].sqrt()) for u in (t, s))
-    width = float(schedule.noise_level[s] - schedule.noise_level[t])
-    v = {"a_t": a_t, "a_s": a_s, "width": width, "weights": (0.5, 0.5)} | change
-    shrunk, first = x / v["a_t"], predictor(x, t)
-    there = v["a_s"] * (shrunk + v["width"] * first)
-    second = predictor(*v.get("asked", lambda there: (there, s))(there))
-    slope = v["weights"][0] * first + v["weights"][1] * second
-    return v["a_s"] * (v.get("start", lambda shrunk, there: shrunk)(shrunk, there / v["a_s"]) + v["width"] * slope)
+def _remembering(
+    schedule: NoiseSchedule, x: Tensor, t: int, s: int, new: Tensor, before: int, old: Tensor, **change: Any
+) -> Tensor:
+    """The step of second order with an ingredient changed."""
+    kappa, alpha_bar = schedule.log_snr / 2, schedule.alpha_bar
+    v = {"h": kappa[s] - kappa[t], "last": kappa[t] - kappa[before], "place": 0.5, "of": alpha_bar[s].sqrt()} | change
+    kept = v.get("kept", ((1 - alpha_bar[s]) / (1 - alpha_bar[t])).sqrt())
+    line = new + v["place"] * v["h"] * (new - old) / v["last"]
+    return (kept * x + v["of"] * v.get("weight", 1 - torch.exp(-v["h"])) * line).float()
 
 
-def _wrong_steps(schedule: NoiseSchedule, x: Tensor) -> dict[str, Tensor]:
-    a, level = schedule.alpha_bar.sqrt(), schedule.noise_level
-    sin, a_s = (1 - schedule.alpha_bar).sqrt(), float(schedule.alpha_bar[40].sqrt())
-    half = float(a[50]) * (x / float(a[60]) + float(level[50] - level[60]) * _bent(x, 60))
-    middle = a_s * (x / float(a[60]) + float(level[40] - level[60]) * _bent(half, 50))
+def _wrong_steps(schedule: NoiseSchedule, x: Tensor, new: Tensor, old: Tensor) -> dict[str, Tensor]:
+    t, s, before = 50, 40, 75
+    kappa, alpha_bar = schedule.log_snr / 2, schedule.alpha_bar
+    h, last_h = kappa[s] - kappa[t], kappa[t] - kappa[before]
 
     def step(**change: Any) -> Tensor:
-        return _mean(schedule, x, 60, 40, _bent, **change)
+        return _remembering(schedule, x, t, s, new, before, old, **change)
 
     return {
-        "this is Euler's step, DDIM: ask once more at s, and go again with the mean of the two": step(weights=(1, 0)),
-        "you went with the second slope alone: take the mean of both": step(weights=(0, 1)),
-        "the two slopes are added: take their mean": step(weights=(1, 1)),
-        "the second question was asked at x_t: ask where the first step leads": step(asked=lambda there: (x, 40)),
-        "the second question was asked with the time t: it is about s": step(asked=lambda there: (there, 60)),
-        "the network was asked about x / sqrt(alpha_bar): it knows x as it is, so multiply by sqrt(alpha_bar_s)": step(
-            asked=lambda there: (there / a_s, 40)
+        "this is Euler's step, DDIM: x_0_hat goes on along the line through the last two predictions": step(place=0),
+        "the line goes back: its slope is the latest prediction less the one before": step(place=-0.5),
+        "the slope is a difference divided by the length of the step before: that length is missing": step(last=1.0),
+        "the slope was divided by the length of this step: the two predictions are one step before apart": step(last=h),
+        "the line is taken at the end of the step: the middle, h/2, is meant": step(place=1.0),
+        "x_t was kept by sqrt(alpha_bar_s / alpha_bar_t), which keeps the noise: the factor is that of Eq. 14c": step(
+            kept=(alpha_bar[s] / alpha_bar[t]).sqrt()
         ),
-        "you went on from where the first step leads: go again from x_t": step(start=lambda shrunk, there: there),
-        "x_t was not divided by sqrt(alpha_bar_t)": step(a_t=1.0),
-        "the end was not multiplied by sqrt(alpha_bar_s)": step() / a_s,
-        "the noise level falls: the width of the step, from t to s, is negative": step(
-            width=float(level[60] - level[40])
+        "a square root is missing: x_t is kept by the root of (1 - alpha_bar_s) / (1 - alpha_bar_t)": step(
+            kept=(1 - alpha_bar[s]) / (1 - alpha_bar[t])
         ),
-        "the slope belongs to noise_level, not to sqrt(1 - alpha_bar)": step(width=float(sin[40] - sin[60])),
-        "this asks in the middle of the step, which is of second order too: Heun asks at its end": middle,
+        "log_snr is twice kappa: take half of it": step(h=2 * h, last=2 * last_h),
+        "the weight is 1 - exp(-h), not exp(h) - 1": step(weight=torch.exp(h) - 1),
+        "what is taken in was not multiplied by sqrt(alpha_bar_s)": step(of=1.0),
+        "a square root is missing: what is taken in is multiplied by sqrt(alpha_bar_s)": step(of=alpha_bar[s]),
+        "sqrt(alpha_bar) belongs to s, the end, not to t": step(of=alpha_bar[t].sqrt()),
+        "the two predictions are swapped": _remembering(schedule, x, t, s, old, before, new),
     }
 
 

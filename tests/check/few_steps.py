@@ -6,68 +6,52 @@ import torch
 
 from tests.check.answers import right, wrong
 
-# heun_step(schedule, x_t, t, s, predictor)
+# remembering_step(schedule, x_t, t, s, x_0_hat, t_before, x_0_before)
 
 
-def heun(change=lambda v: v, at_0=False):
-    """Heun's step; `change` is given its ingredients and may replace some."""
+def remembering(change=lambda v: {}, at_0=True):
+    """The step; `change` is given its ingredients and says what else they are."""
 
-    def answer(schedule, x_t, t, s, predictor):
-        a, level = schedule.alpha_bar.sqrt().float(), schedule.noise_level.float()
-        v = {"a_t": a[t], "a_s": a[s], "width": level[s] - level[t], "w": (0.5, 0.5)}
-        v |= {"second": lambda there: predictor(there, s), "from_there": False} | change(v | {"x": x_t, "f": predictor,
-              "t": t, "s": s, "schedule": schedule})  # fmt: skip
-        first = predictor(x_t, t)
-        there = v["a_s"] * (x_t / v["a_t"] + v["width"] * first)
-        if s == 0 and not at_0:
-            return there
-        slope = v["w"][0] * first + v["w"][1] * v["second"](there)
-        start = there / v["a_s"] if v["from_there"] else x_t / v["a_t"]
-        return v["a_s"] * (start + v["width"] * slope)
+    def answer(schedule, x_t, t, s, x_0_hat, t_before, x_0_before):
+        if s == 0 and at_0:
+            return x_0_hat
+        kappa, ab = 0.5 * (schedule.alpha_bar / (1 - schedule.alpha_bar)).log(), schedule.alpha_bar
+        v = {"h": kappa[s] - kappa[t], "last": kappa[t] - kappa[t_before], "at": 0.5, "root_s": ab[s] ** 0.5}
+        v |= {"kept": ((1 - ab[s]) / (1 - ab[t])) ** 0.5, "new": x_0_hat, "old": x_0_before}
+        v |= {"root_t": ab[t] ** 0.5}
+        v |= change(v)
+        weight = v.get("weight", 1 - (-v["h"]).exp())
+        line = v["new"] + v["at"] * v["h"] * (v["new"] - v["old"]) / v["last"]
+        return v["kept"] * x_t + v["root_s"] * weight * line
 
     return answer
 
 
-def changed(**new):
-    return heun(lambda v: new)
+def with_(**new):
+    return remembering(lambda v: new)
 
 
-def in_the_middle(schedule, x_t, t, s, predictor):
-    a, level, m = schedule.alpha_bar.sqrt().float(), schedule.noise_level.float(), (t + s) // 2
-    half = a[m] * (x_t / a[t] + (level[m] - level[t]) * predictor(x_t, t))
-    return a[s] * (x_t / a[t] + (level[s] - level[t]) * predictor(half, m))
-
-
-def of_the_root(v):
-    sin = (1 - v["schedule"].alpha_bar).sqrt().float()
-    return {"width": sin[v["s"]] - sin[v["t"]]}
-
-
-def end_as_it_is(schedule, x_t, t, s, predictor):
-    return heun()(schedule, x_t, t, s, predictor) / schedule.alpha_bar[s].sqrt().float()
-
-
-def nothing_at_the_end(schedule, x_t, t, s, predictor):
-    return x_t if s == 0 else heun()(schedule, x_t, t, s, predictor)
-
-
-right("heun_step", heun(), lambda *args: heun()(*args).double())
-wrong("heun_step", changed(w=(1, 0)), "Euler's step", "the mean of the two")
-wrong("heun_step", changed(w=(0, 1)), "second slope alone")
-wrong("heun_step", changed(w=(1, 1)), "added")
-wrong("heun_step", heun(lambda v: {"second": lambda there: v["f"](v["x"], v["s"])}), "asked at x_t")
-wrong("heun_step", heun(lambda v: {"second": lambda there: v["f"](there, v["t"])}), "with the time t")
-wrong("heun_step", heun(lambda v: {"second": lambda there: v["f"](there / v["a_s"], v["s"])}), "x / sqrt(alpha_bar)")
-wrong("heun_step", changed(from_there=True), "went on from where the first step leads")
-wrong("heun_step", changed(a_t=1.0), "not divided by sqrt(alpha_bar_t)")
-wrong("heun_step", end_as_it_is, "not multiplied by sqrt(alpha_bar_s)")
-wrong("heun_step", heun(lambda v: {"width": -v["width"]}), "negative")
-wrong("heun_step", heun(of_the_root), "not to sqrt(1 - alpha_bar)")
-wrong("heun_step", in_the_middle, "in the middle of the step")
-wrong("heun_step", heun(at_0=True), "at s = 0 there is no noise to ask about")
-wrong("heun_step", nothing_at_the_end, "right elsewhere, but at s = 0")
-wrong("heun_step", lambda schedule, x, t, s, f: torch.randn(50, 2), "fresh noise")
-wrong("heun_step", lambda schedule, x, t, s, f: heun()(schedule, x, t, s, f) + 1, "constant, 1")
+right("remembering_step", remembering(), lambda *args: remembering()(*args).float())
+wrong("remembering_step", with_(at=0.0), "Euler's step", "the last two predictions")
+wrong("remembering_step", with_(at=-0.5), "the line goes back")
+wrong("remembering_step", with_(last=1.0), "that length is missing")
+wrong("remembering_step", remembering(lambda v: {"last": v["h"]}), "the length of this step")
+wrong("remembering_step", with_(at=1.0), "at the end of the step")
+wrong("remembering_step", remembering(lambda v: {"kept": v["root_s"] / v["root_t"]}), "which keeps the noise")
+wrong("remembering_step", remembering(lambda v: {"kept": v["kept"] ** 2}), "root of (1 - alpha_bar_s)")
+wrong("remembering_step", remembering(lambda v: {"h": 2 * v["h"], "last": 2 * v["last"]}), "twice kappa")
+wrong("remembering_step", remembering(lambda v: {"weight": v["h"].exp() - 1}), "not exp(h) - 1")
+wrong("remembering_step", with_(root_s=1.0), "was not multiplied by sqrt(alpha_bar_s)")
+wrong("remembering_step", remembering(lambda v: {"root_s": v["root_s"] ** 2}), "what is taken in is multiplied by")
+wrong("remembering_step", remembering(lambda v: {"root_s": v["root_t"]}), "belongs to s")
+wrong("remembering_step", remembering(lambda v: {"new": v["old"], "old": v["new"]}), "swapped")
+wrong("remembering_step", remembering(at_0=False), "right elsewhere, but at s = 0", "NaN")
+wrong("remembering_step", lambda schedule, x, t, s, new, u, old: x if s == 0 else remembering()(
+    schedule, x, t, s, new, u, old), "h is infinite: return x_0_hat")  # fmt: skip
+wrong("remembering_step", lambda schedule, x, t, s, new, u, old: remembering()(schedule, x, t, max(s, 9), new, u, old),
+      "right elsewhere, but at the step from 12 to 5")  # fmt: skip
+wrong("remembering_step", lambda schedule, *args: torch.randn(50, 2), "fresh noise")
+wrong("remembering_step", lambda *args: remembering()(*args) + 1, "constant, 1")
 
 
 # parabola: the integral of exp(v - 1) v^2 from 0 to 1

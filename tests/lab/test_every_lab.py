@@ -30,6 +30,7 @@ SLIDERS |= {"sampling": "evaluations", "guidance": "scale", "guidance-free": "sc
 SLIDERS |= {"timesteps": "T", "schedule": "steps", "epochs": "updates", "flow": "steps", "latent": "steps"}
 SLIDERS["inverse"] = "longitude"
 BY_ONE = ("timesteps", "sampling")  # at the sliders' ends they take seconds: their own tests go there
+SLIDERS |= {"solver": "evaluations", "one-step": "angle"}
 TRAINING = ("train", "depth")  # they show every so-many-th update
 FITS = "(lab) => lab.scrollWidth <= lab.clientWidth && lab.getBoundingClientRect().right <= innerWidth"
 # Controls and pictures without an accessible name, and numbers that are read out while they change.
