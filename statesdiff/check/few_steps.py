@@ -60,7 +60,7 @@ def _wrong_steps(schedule: NoiseSchedule, x: Tensor, new: Tensor, old: Tensor) -
         "the slope is a difference divided by the length of the step before: that length is missing": step(last=1.0),
         "the slope was divided by the length of this step: the two predictions are one step before apart": step(last=h),
         "the line is taken at the end of the step: the middle, h/2, is meant": step(place=1.0),
-        "x_t was kept by sqrt(alpha_bar_s / alpha_bar_t), which keeps the noise: the factor is that of Eq. 14c": step(
+        "x_t was kept by sqrt(alpha_bar_s / alpha_bar_t), which keeps the noise: the factor is that of Eq. 40": step(
             kept=(alpha_bar[s] / alpha_bar[t]).sqrt()
         ),
         "a square root is missing: x_t is kept by the root of (1 - alpha_bar_s) / (1 - alpha_bar_t)": step(

@@ -55,7 +55,7 @@ def expected_likelihood(f: Callable[..., Tensor]) -> Verdict:
         "the minus sign in the exponent is missing: what is far from y must be improbable": belief
         @ (1 / (each * 2 * math.pi * WIDTH**2)),
     }
-    return judge(f, (belief, origins, Y, WIDTH), right, wrong, "the average of the likelihoods, Eq. 15.2")
+    return judge(f, (belief, origins, Y, WIDTH), right, wrong, "the average of the likelihoods, Eq. 43")
 
 
 def _density(off: Tensor, width: float) -> Tensor:
