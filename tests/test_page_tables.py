@@ -77,6 +77,31 @@ def test_conditional_samples_are_compared_with_real_points():
     )
 
 
+def test_the_ways_to_ask_for_a_class_are_paired_as_the_claim_has_them():
+    means = table("guided-conditional").groupby(["data", "network"]).EMD.mean()
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in tables.from_scratch_or_at_hand().splitlines()]
+    assert lines[0] == ["", "conditional", "with a classifier", "real", "with a classifier, less conditional"]
+    rows = {line[0]: line[1:] for line in lines[2:]}
+    assert len(rows) == 2 * len(gallery.SETS)
+    for case, (way, reference) in tables.PAIRS.items():
+        for data in gallery.SETS:
+            told, judged, real, less = rows[f"{data}, {case}"]
+            want = [means[data, name] for name in (reference, way, "real")]
+            assert [float(told), float(judged), float(real)] == pytest.approx(want, abs=6e-4)
+            assert float(less.split(" ± ")[0]) == pytest.approx(want[1] - want[0], abs=6e-3)
+
+
+def test_what_the_page_says_of_guided_and_conditional_sampling_is_in_the_tables():
+    lines = tables.from_scratch_or_at_hand().splitlines()[2:]
+    sure = {line.split("|")[1].strip(): "-" in line.split("|")[5] for line in lines if line.endswith("* |")}
+    better = dict.fromkeys(["blobs, from scratch", "manycircles, from scratch", "manycircles, denoiser at hand"], False)
+    assert sure == better | {"helix, denoiser at hand": True}  # the classifier's EMD is lower there alone
+    cover = table("guided-conditional").groupby(["network", "data"]).coverage.mean().unstack()
+    lost = cover.loc["conditional"] - cover.loc["guided 5"]
+    assert lost.min() > 0.25 and cover.loc["guided 5", "manycircles"] < 0.06
+    assert (cover.loc["conditional"] - cover.loc["classifier 1"]).between(-0.01, 0.07).all()
+
+
 def test_the_table_of_dimensions_has_what_was_measured_and_a_dash_for_what_was_not():
     rows = table("any-shape")
     lines = tables.any_shape().splitlines()[2:]
