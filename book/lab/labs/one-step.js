@@ -11,7 +11,7 @@ import { last } from "../samplers.js";
 import { NoiseSchedule } from "../schedule.js";
 import { dpm_solver } from "../solvers.js";
 
-const LINE_POINTS = 240, LINE_HALF = 2, LINE_EVALUATIONS = 24, AT_SEA = 0.08, LINE_LIMIT = 2.7;
+const LINE_POINTS = 240, LINE_HALF = 2, LINE_EVALUATIONS = 16, AT_SEA = 0.08, LINE_LIMIT = 2.7;
 const LINE_LAYERS = { "the line of starts": true, "joined up": true };
 
 /** Starts on a line through [x, y] at that angle, (n, 2). */
