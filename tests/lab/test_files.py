@@ -84,7 +84,7 @@ def test_the_kernel_is_what_its_source_compiles_to(tmp_path) -> None:
 
 def test_a_page_with_labs_costs_little() -> None:
     size = {name: len(gzip.compress(text.encode())) for name, text in labs.static_files(LAB).items()}
-    assert sum(size.values()) < 350_000, size
+    assert sum(size.values()) < 520_000, size  # of all pages; a page asks for the networks of its own labs
     assert size["lab-loader.js"] < 1000
 
 
