@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import subprocess
 
 import labs
@@ -82,10 +83,20 @@ def test_the_kernel_is_what_its_source_compiles_to(tmp_path) -> None:
         assert path.read_bytes() == (LAB / "kernel" / path.name).read_bytes(), path.name
 
 
+def asked_for(lab: str) -> set[str]:
+    """The data sets that a lab names, for itself and for its worker."""
+    source = (LAB / "labs" / f"{lab}.js").read_text(encoding="utf-8")
+    return set(re.findall(r'"(\w+)"', " ".join(re.findall(r"\b(?:data|need): \[([^\]]*)\]", source))))
+
+
 def test_a_page_with_labs_costs_little() -> None:
     size = {name: len(gzip.compress(text.encode())) for name, text in labs.static_files(LAB).items()}
-    assert sum(size.values()) < 520_000, size  # of all pages; a page asks for the networks of its own labs
     assert size["lab-loader.js"] < 1000
+    for chapter in sorted((LAB.parents[1] / "notebooks").glob("*.ipynb")):
+        on_page = re.findall(r'"lab:([\w-]+)"', chapter.read_text(encoding="utf-8"))
+        data = {f"lab-{name}.js" for lab in on_page for name in asked_for(lab)}
+        cost = {name: size[name] for name in data | {"lab.js", "lab.css"}}
+        assert not on_page or sum(cost.values()) < 300_000, (chapter.name, cost)  # 350 kB with the page's own text
 
 
 def test_modules_share_one_scope_and_say_what_they_import(tmp_path) -> None:
