@@ -1,8 +1,8 @@
 """What methods for inverse problems draw, against exact draws of the posterior: statesdiff/results/inverse.csv.
 
-python benchmarks/inverse.py --folder inverse       # about eight minutes of one core
+python benchmarks/inverse.py --folder inverse --seeds 8     # about a minute of one core for each seed, and one more
 
-Three measurements, each with three widths of its noise, and eight seeds. In a seed every method makes 500 points, and
+Three measurements, each with three widths of its noise, and several seeds. In a seed every method makes 500 points, and
 the EMD of each set from one set of exact draws stands beside that of another set of exact draws, the floor. The
 methods have the exact denoiser of 600 points with the book's jitter, and some of them the book's network as well. What
 has a strength to choose is also run with four of them at a seed of its own; the best of these is what the other
