@@ -74,7 +74,8 @@ def twisted(
     Whatever the guidance, the weighted particles tend with their number to what the unguided sampler would make with
     these steps, given y; exp(log_evidence) is an unbiased estimate of p(y) under it. They are resampled before a step
     if fewer than `threshold` of them are effective: 0 is never, 1 always. The last step, which has no noise, is not
-    guided. Raises ValueError for a threshold outside [0, 1], and as `ddim` does.
+    guided. A particle that the guidance has thrown out of the range of numbers has the weight 0. Raises ValueError for
+    a threshold outside [0, 1] and as `ddim` does, FloatingPointError if all particles are lost.
     """
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold must lie in [0, 1], got {threshold}")
@@ -107,11 +108,13 @@ def _moved(
     shift = (led - mean) / variance**0.5  # in standard deviations of the step
     ratio = -(shift * (z + 0.5 * shift)).double().sum(dim=1)
     x = led + variance**0.5 * z
-    if not x.isfinite().all():
-        raise FloatingPointError(f"the particles stopped being finite at t = {now.t}")
+    kept = x.isfinite().all(dim=1)
+    if not kept.any():
+        raise FloatingPointError(f"all particles stopped being finite at t = {now.t}")
+    x = torch.where(kept[:, None], x, 0.0)
     after = guided.twist(x, torch.tensor(s, device=x.device))
     gain = ratio + after.log_likelihood.double() - known.log_likelihood.double()
-    return Particles(s, x, now.log_weight + gain, 0.0), after
+    return Particles(s, x, torch.where(kept & gain.isfinite(), now.log_weight + gain, -math.inf), 0.0), after
 
 
 def _log_mean(log_weight: Tensor) -> float:

@@ -10,8 +10,8 @@ from torch.testing import assert_close
 
 from statesdiff.exact import IdealDenoiser
 from statesdiff.exact_posterior import ExactPosterior
-from statesdiff.inverse import MeasurementGuidance, Twist
-from statesdiff.measurements import Box, Linear
+from statesdiff.inverse import MeasurementGuidance
+from statesdiff.measurements import Linear
 from statesdiff.particles import Particles, systematic, twisted
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import ddim, last
@@ -169,12 +169,29 @@ def test_weights_that_are_nothing_are_refused():
         systematic(torch.zeros(3), 0)
 
 
-def test_particles_that_explode_are_an_error():
-    class Wild:
-        measurement, scale, T = Box([0.0], [1.0], 0.1), 1.0, 100
+class Wild:
+    """Guides exactly, except that it throws out what lies beyond a bound."""
 
-        def twist(self, x_t, t):
-            return Twist(0 * x_t, torch.zeros(len(x_t)), x_t / 0)
+    measurement, scale, T = TOLD, 1.0, 100
 
-    with pytest.raises(FloatingPointError, match="stopped being finite at t = 100"):
-        last(twisted(Wild(), SCHEDULE, torch.ones(3, 1), steps=TIMES))
+    def __init__(self, bound):
+        self.bound = bound
+
+    def twist(self, x_t, t):
+        known = GUIDED["exact"].twist(x_t, t)
+        return known._replace(gradient=torch.where(x_t > self.bound, math.inf, known.gradient))
+
+
+def test_a_particle_that_is_thrown_out_has_no_weight_and_the_others_theirs():
+    x_T = torch.linspace(-2, 2, 9).double()[:, None]  # the last begins beyond 1.9
+    path = twisted(Wild(1.9), SCHEDULE, x_T, steps=[100, 60, 0], threshold=0.0, generator=stream("z"))
+    _, now, end = list(path)
+    _, calm, _ = list(twisted(GUIDED["exact"], SCHEDULE, x_T, steps=[100, 60, 0], threshold=0.0, generator=stream("z")))
+    assert now.log_weight[-1] == end.log_weight[-1] == -math.inf
+    assert_close(now.log_weight[:-1], calm.log_weight[:-1])
+    assert 8 not in systematic(end.log_weight, 500) and math.isfinite(end.log_evidence) and end.x.isfinite().all()
+
+
+def test_if_all_are_thrown_out_that_is_an_error():
+    with pytest.raises(FloatingPointError, match="all particles stopped being finite at t = 100"):
+        last(twisted(Wild(-9.0), SCHEDULE, torch.ones(3, 1).double(), steps=TIMES))
