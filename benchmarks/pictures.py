@@ -17,14 +17,18 @@ from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from runs import Key, run_all
 from torch import Tensor, nn
 
+from statesdiff.data import Dataset
 from statesdiff.files.atomic import write_atomically
 from statesdiff.guidance import ClassifierFreeGuidance
+from statesdiff.images import paths
 from statesdiff.images.fashion import fashion_mnist
+from statesdiff.images.garments import in_bytes, sleeves
 from statesdiff.images.metrics import accuracy, features, frechet, within
 from statesdiff.images.pretrained import fashion_classifier, fashion_unet
 from statesdiff.images.training import PictureTraining
@@ -34,11 +38,12 @@ from statesdiff.results import FOLDER, processors
 from statesdiff.rng import randn, stream
 from statesdiff.samplers import NoisePredictor, ddim, last
 from statesdiff.schedule import SCHEDULES, NoiseSchedule
+from statesdiff.solvers import dpm_solver, euler
 from statesdiff.training import cosine_decay, train_denoiser
 
-N, SEEDS = 1000, 2
-STEPS, SCALES = (5, 10, 20, 40), (0.0, 2.0, 4.0)
-UPDATES, BATCH, CHANNELS = 1500, 64, 16  # of the small U-Nets
+N = 1000
+SCALES = (0.0, 2.0, 4.0)  # 1 is the network told the label
+UPDATES, BATCH, CHANNELS = 400, 64, 16  # of the small U-Nets
 EPOCHS = 100  # of the perceptrons, over 6,000 T-shirts
 
 
@@ -59,24 +64,24 @@ def steps(solver: str, many: int, seed: int) -> list[dict]:
     """The book's U-Net told the label, through so many evaluations of a solver."""
     net, schedule = fashion_unet()
     x_T, y = starts(seed)
-    drawn = by_parts(lambda x, told: SOLVERS[solver](partial(net, y=told), schedule, x, many), x_T, y)
+    drawn = by_parts(lambda x, told: SOLVERS[solver][0](partial(net, y=told), schedule, x, many), x_T, y)
     return [judged(drawn, y, seed, study="steps", solver=solver, evaluations=many)]
 
 
 def guided(scale: float, seed: int) -> list[dict]:
-    """The book's U-Net with classifier-free guidance of that scale, by 20 steps of DDIM."""
+    """The book's U-Net with classifier-free guidance of that scale."""
     net, schedule = fashion_unet()
     x_T, y = starts(seed)
-    drawn = by_parts(lambda x, told: _ddim(ClassifierFreeGuidance(net, told, scale), schedule, x, 20), x_T, y)
-    return [judged(drawn, y, seed, study="guided", solver="ddim", scale=scale)]
+    drawn = by_parts(lambda x, told: quick(ClassifierFreeGuidance(net, told, scale), schedule, x), x_T, y)
+    return [judged(drawn, y, seed, study="guided", solver="dpm_solver", evaluations=10, scale=scale)]
 
 
 def many(seed: int) -> list[dict]:
-    """Five thousand pictures by 25 steps of DDIM."""
+    """Five thousand pictures by 50 steps of DDIM, as tools/make_fashion.py judges what it has trained."""
     net, schedule = fashion_unet()
     x_T, y = starts(seed, 5000)
-    drawn = by_parts(lambda x, told: _ddim(partial(net, y=told), schedule, x, 25), x_T, y)
-    return [judged(drawn, y, seed, study="many", solver="ddim", evaluations=25, n=5000)]
+    drawn = by_parts(lambda x, told: _evenly(partial(net, y=told), schedule, x, 50), x_T, y)
+    return [judged(drawn, y, seed, study="many", solver="ddim", evaluations=50, n=5000)]
 
 
 class Predicting(UNet):
@@ -116,11 +121,17 @@ def trained(predicts: str, schedule: str, seed: int) -> list[dict]:
         pass
     took, (x_T, y), rows = time.process_time() - started, starts(seed), []
     noise = SCHEDULES[schedule](T=1000)
-    about = {"study": "trained", "predicts": predicts, "schedule": schedule, "solver": "ddim", "seconds": round(took)}
+    about = {
+        "study": "trained",
+        "predicts": predicts,
+        "schedule": schedule,
+        "solver": "dpm_solver",
+        "seconds": round(took),
+    }
     for weights, net in (("average", of.average), ("last", of.net)):
         net = net.eval().requires_grad_(False)
         for keep in (False, True) if weights == "average" else (True,):
-            draw = partial(_asked, clipped(net, noise) if keep else net, noise)
+            draw = partial(asked, clipped(net, noise) if keep else net, noise)
             drawn = by_parts(draw, x_T, y)
             rows.append(judged(drawn, y, seed, weights=weights, clipped=keep, **about))
     return rows
@@ -131,6 +142,8 @@ def perceptron(predicts: str, seed: int) -> list[dict]:
     net, schedule, loss, took = shirt_perceptron(predicts, seed)
     x_T, _ = starts(seed)
     drawn = last(ddim(flat(net, schedule, predicts), schedule, x_T, steps=50))
+    if seed == 0:  # what tools/make_fashion.py garments takes into the package
+        np.save(KEPT / f"perceptron-{predicts}.npy", in_bytes(drawn[:16, 0]))
     about = {"study": "perceptron", "predicts": predicts, "solver": "ddim", "evaluations": 50, "shirts": True}
     return [judged(drawn, 0, seed, loss=loss, seconds=round(took), **about)]
 
@@ -139,8 +152,56 @@ def shirts(seed: int) -> list[dict]:
     """The U-Net asked for T-shirts alone, for comparison with the perceptron."""
     net, schedule = fashion_unet()
     x_T, _ = starts(seed)
-    drawn = by_parts(lambda x, told: _ddim(partial(net, y=told), schedule, x, 20), x_T, torch.zeros(N).long())
-    return [judged(drawn, 0, seed, study="shirts", solver="ddim", shirts=True)]
+    drawn = by_parts(partial(asked, net, schedule), x_T, torch.zeros(N).long())
+    return [judged(drawn, 0, seed, study="shirts", solver="dpm_solver", shirts=True)]
+
+
+def nearest(seed: int) -> list[dict]:
+    """How far samples, and as many real test images, are from the training image that is next to them, in pixels."""
+    net, schedule = fashion_unet()
+    x_T, y = starts(seed)
+    drawn = by_parts(partial(asked, net, schedule), x_T, y).clamp(-1, 1)
+    train, rows = fashion_mnist("train").x.flatten(1), []
+    for name, x in (("samples", drawn), ("real", fashion_mnist("test").x[seed * N :][:N])):
+        away = torch.cat([torch.cdist(part, train).amin(1) for part in x.flatten(1).split(200)])
+        found = {"set": "all", "study": "nearest", "of": name, "n": N, "seed": seed}
+        rows.append(found | {"distance": float(away.median()), "closest": float(away.min())})
+    return rows
+
+
+# Between two garments: a table of its own
+
+
+def between(pair: int) -> list[dict]:
+    """From a T-shirt with half sleeves to a pullover with full ones, by every way: how the sleeve grows."""
+    test, (net, schedule) = fashion_mnist("test"), fashion_unet()
+    a, b = (chosen[pair] for chosen in half_and_full(test))
+    rows = []
+    for way, frames in paths.ways(net, schedule, a[None], b[None], (0, 2)).items():
+        frames = frames.clamp(-1, 1)
+        length, middle = sleeves(frames), len(frames) // 2
+        belief = fashion_classifier()(frames).softmax(1)[:, 2].detach()
+        seen = features(fashion_classifier(), frames[middle : middle + 1])
+        grown = (length - length[0]) / (length[-1] - length[0])
+        found = {"halfway": float(grown[middle]), "largest step": float(grown.diff().max())}
+        found["steps back"] = int((grown.diff() < -0.1).sum())
+        found["in between"] = int(((grown > 0.25) & (grown < 0.75)).sum())
+        found |= {"pullover halfway": float(belief[middle]), "looks real": within(seen, real_features())}
+        rows.append({"way": way, "pair": pair, **found})
+    return rows
+
+
+def half_and_full(test: Dataset) -> tuple[Tensor, Tensor]:
+    """The T-shirts whose sleeves end in rows 9 to 14, and the pullovers whose do in rows 26 to 28."""
+    shirts, pullovers = test.of_class(0), test.of_class(2)
+    short, long = sleeves(shirts), sleeves(pullovers)
+    return shirts[(short >= 9) & (short <= 14)], pullovers[long >= 26]
+
+
+@cache
+def real_features() -> Tensor:
+    """Of the first 2,000 test images."""
+    return features(fashion_classifier(), fashion_mnist("test").x[:2000])
 
 
 # Networks and samples
@@ -202,19 +263,40 @@ def clipped(net: UNet, schedule: NoiseSchedule) -> Callable[..., Tensor]:
     return predictor
 
 
-def _asked(predictor: Callable[..., Tensor], schedule: NoiseSchedule, x_T: Tensor, y: Tensor) -> Tensor:
-    return _ddim(partial(predictor, y=y), schedule, x_T, 20)
+def quick(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, evaluations: int = 10) -> Tensor:
+    """By DPM-Solver++ of order 3 at even times."""
+    return last(dpm_solver(predictor, schedule, x_T, steps=evaluations, grid="uniform"))
 
 
-def _ddim(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, steps: int) -> Tensor:
-    return last(ddim(predictor, schedule, x_T, steps=steps))
+def asked(predictor: Callable[..., Tensor], schedule: NoiseSchedule, x_T: Tensor, y: Tensor) -> Tensor:
+    """Images of the classes y, quickly."""
+    return quick(partial(predictor, y=y), schedule, x_T)
 
 
-def _fresh(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, steps: int) -> Tensor:
-    return last(ddim(predictor, schedule, x_T, steps=steps, eta=1.0, generator=stream("fresh")))
+def _evenly(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, evaluations: int) -> Tensor:
+    return last(ddim(predictor, schedule, x_T, steps=evaluations))
 
 
-SOLVERS = {"ddim": _ddim, "fresh noise": _fresh}
+def _signal(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, evaluations: int) -> Tensor:
+    return last(euler(predictor, schedule, x_T, steps=evaluations))
+
+
+def _quick_signal(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, evaluations: int) -> Tensor:
+    return last(dpm_solver(predictor, schedule, x_T, steps=evaluations))
+
+
+def _fresh(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, evaluations: int) -> Tensor:
+    return last(ddim(predictor, schedule, x_T, steps=evaluations, eta=1.0, generator=stream("fresh")))
+
+
+# name: how, and with how many evaluations
+SOLVERS = {
+    "ddim": (_evenly, (5, 10, 20)),
+    "dpm_solver": (quick, (10,)),
+    "fresh noise": (_fresh, (20,)),
+    "ddim, signal": (_signal, (10, 20)),
+    "dpm_solver, signal": (_quick_signal, (10,)),
+}
 
 
 def starts(seed: int, n: int = N) -> tuple[Tensor, Tensor]:
@@ -249,13 +331,20 @@ def judged(x_0: Tensor, y: Tensor | int, seed: int, *, n: int = N, shirts: bool 
     return {"set": "T-shirts" if shirts else "all", **setting, "n": n, "seed": seed, **found}
 
 
+KEPT = Path("_build/pictures")
+PAIRS = 8
+SEEDS = {"floor": 2, "steps": 2}  # of the others one
 STUDIES: dict[str, tuple[Callable[..., list[dict]], list[Key]]] = {
     "floor": (floor, [()]),
-    "steps": (steps, [(solver, k) for solver in SOLVERS for k in STEPS if solver == "ddim" or k == 20]),
+    "steps": (
+        steps,
+        [(solver, k) for solver in SOLVERS for k in SOLVERS[solver][1]],
+    ),
     "guided": (guided, [(scale,) for scale in SCALES]),
     "shirts": (shirts, [()]),
     "perceptron": (perceptron, [("eps",), ("x_0",)]),
-    "trained": (trained, [("v", "cosine"), ("v", "linear"), ("eps", "cosine"), ("x_0", "cosine")]),
+    "trained": (trained, [("v", "cosine"), ("v", "linear"), ("eps", "cosine")]),
+    "nearest": (nearest, [()]),
     "many": (many, [()]),
 }
 
@@ -263,23 +352,36 @@ STUDIES: dict[str, tuple[Callable[..., list[dict]], list[Key]]] = {
 def run(study: str, *key: str | int) -> list[dict]:
     """The rows of one run of a study."""
     print(study, *key, flush=True)
-    return STUDIES[study][0](*key)
+    return between(*key) if study == "between" else STUDIES[study][0](*key)
 
 
 def main() -> None:
     """Make what is missing, and write the table of all there is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("studies", nargs="*", choices=[[], *STUDIES], help="default: all")
-    parser.add_argument("--folder", type=Path, default=Path("_build/pictures"))
+    parser.add_argument("studies", nargs="*", choices=[[], *STUDIES, "between"], help="default: all")
     args = parser.parse_args()
     chosen = args.studies or list(STUDIES)
-    keys = [(s, *k, seed) for s in chosen for seed in range(1 if s == "many" else SEEDS) for k in STUDIES[s][1]]
-    frame = pd.DataFrame(run_all(run, keys, args.folder))
-    about = f"python benchmarks/pictures.py: {N} pictures a row, classes in turn, {SEEDS} seeds; small U-Nets of "
-    about += f"{CHANNELS} channels, {UPDATES} updates of {BATCH}; perceptrons 4 x 256, {EPOCHS} epochs of T-shirts"
+    KEPT.mkdir(parents=True, exist_ok=True)
+    if chosen == ["between"]:
+        chosen = []
+    keys = [(s, *k, seed) for s in chosen for seed in range(SEEDS.get(s, 1)) for k in STUDIES[s][1]]
+    about = f"{N} pictures a row, classes in turn; small U-Nets of {CHANNELS} channels, {UPDATES} "
+    about += f"updates of {BATCH}; perceptrons 4 x 256, {EPOCHS} epochs of T-shirts"
+    rows = run_all(run, keys, KEPT)
+    if args.studies == ["between"] or not args.studies:
+        pairs = run_all(run, [("between", pair) for pair in range(PAIRS)], KEPT)
+    if not args.studies:  # tables of all or of nothing
+        written(pd.DataFrame(rows), "pictures", about)
+        about = f"{PAIRS} pairs of a T-shirt with half sleeves and a pullover with full ones, test images"
+        written(pd.DataFrame(pairs), "pictures-between", about)
+
+
+def written(frame: pd.DataFrame, name: str, about: str) -> None:
+    """Write a table under a comment, and say where."""
     versions = f"PyTorch {torch.__version__.split('+')[0]}, Python {platform.python_version()}, one thread of a shared "
-    text = f"# {about}\n# {versions}{processors()[0]}\n" + frame.to_csv(index=False, float_format="%.5g")
-    print(write_atomically(FOLDER / "pictures.csv", lambda path: path.write_text(text, encoding="utf-8")))
+    text = f"# python benchmarks/pictures.py: {about}\n# {versions}{processors()[0]}\n"
+    text += frame.to_csv(index=False, float_format="%.5g")
+    print(write_atomically(FOLDER / f"{name}.csv", lambda path: path.write_text(text, encoding="utf-8")))
 
 
 if __name__ == "__main__":

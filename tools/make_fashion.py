@@ -99,6 +99,9 @@ def garments(args: argparse.Namespace) -> None:
     data = fashion_mnist("train", args.data)
     nearest = torch.cdist(chapter_samples().flatten(1), data.x.flatten(1)).argmin(1)
     kept |= {"neighbours_x": in_bytes(data.x[nearest, 0]), "neighbours_y": data.y[nearest].numpy().astype(np.uint8)}
+    for answer in ("eps", "x_0"):
+        drawn = np.load(args.perceptrons / f"perceptron-{answer}.npy")[:8]
+        kept |= {f"perceptron {answer}_x": drawn, f"perceptron {answer}_y": np.zeros(8, np.uint8)}
     print(write_atomically(SAMPLE, lambda path: np.savez_compressed(path, **kept)))
 
 
@@ -116,6 +119,9 @@ def main() -> None:
     p.add_argument("--folder", type=Path, default=WEIGHTS, help="where the weights go")
     p.add_argument("--state", type=Path, default=Path("unet.pt"))
     p.add_argument("--device", default="cpu")
+    p.add_argument(
+        "--perceptrons", type=Path, default=Path("_build/pictures"), help="where benchmarks/pictures.py drew"
+    )
     p.add_argument("--channels", type=int, default=48)
     p.add_argument("--schedule", default="cosine")
     p.add_argument("--steps", type=int, default=30_000)

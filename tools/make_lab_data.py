@@ -1,11 +1,12 @@
 """Write the data and the weights of the labs to book/lab/data: NAME.json says what NAME.bin holds.
 
-    python tools/make_lab_data.py [--distil] [--lengths]
+    python tools/make_lab_data.py [--distil] [--lengths] [--between]
 
 Points are 16-bit integers in units of `unit`, their labels bytes after them; weights are 16-bit floats in PyTorch's
 order. --distil also trains the labs' small classifier again, to say what the book's large one says; without it the
 committed one stays. It takes some minutes and prints how well the two agree. --lengths trains the networks again that
-the lab of chapter 10 has kept on the way of two long trainings: half a minute.
+the lab of chapter 10 has kept on the way of two long trainings: half a minute. --between draws the frames of
+chapter 16's lab again, bytes of ink: some seconds.
 """
 
 import argparse
@@ -19,6 +20,9 @@ from torch import Tensor, nn
 from statesdiff.checkpoints import WEIGHTS, load_model
 from statesdiff.data import STATE_NAMES, outline_points, states
 from statesdiff.files.atomic import write_atomically
+from statesdiff.images import paths
+from statesdiff.images.garments import garments, in_bytes, sleeves
+from statesdiff.images.pretrained import fashion_classifier, fashion_unet
 from statesdiff.models import FREQUENCIES, Classifier, Denoiser, init
 from statesdiff.rng import randn, stream
 from statesdiff.schedule import NoiseSchedule
@@ -33,6 +37,7 @@ NETWORKS = {
 }
 OUTLINE = 2_000
 LENGTHS = {"sets": [50, 5000], "updates": [100, 400, 1600, 6400, 25_600]}  # points, and when weights are kept
+PAIRS = [[6, 7], [0, 0], [2, 1]]  # of T-shirts and pullovers in the package's sample
 TIMES = (1, 25, 50, 100, 150, 200, 300, 400)  # where the two classifiers are compared
 
 
@@ -143,10 +148,33 @@ def make_lengths(folder: Path) -> None:
     write(folder, "epochs", about, torch.cat(kept).numpy().astype("<f2").tobytes())
 
 
+def make_between(folder: Path) -> None:
+    """Draw the frames of each pair by each way, and store them with their sleeves and what the classifier says."""
+    net, schedule = fashion_unet()
+    shirts, pullovers = garments("test").of_class(0), garments("test").of_class(2)
+    parts = [paths.ways(net, schedule, shirts[[a]], pullovers[[b]], (0, 2)) for a, b in PAIRS]
+    frames = torch.cat([x for way in parts for x in way.values()]).clamp(-1, 1)
+    about = {"kind": "frames", "pairs": PAIRS, "ways": list(parts[0]), "count": paths.FRAMES} | judged(frames)
+    write(folder, "between", about, in_bytes(frames).tobytes())
+
+
+def judged(frames: Tensor) -> dict:
+    """Of images (N, 1, 28, 28): where their sleeves end, and with which probability each is taken for a pullover."""
+
+    def belief(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return fashion_classifier()(x).softmax(dim=1)[:, 2]
+
+    said = [round(p, 3) for p in belief(frames).tolist()]
+    real = round(float(belief(garments("test").of_class(2)).mean()), 3)
+    return {"sleeves": sleeves(frames).tolist(), "pullover": said, "real": real}
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--distil", action="store_true", help="train the small classifier again")
     parser.add_argument("--lengths", action="store_true", help="train the networks of chapter 10's lab again")
+    parser.add_argument("--between", action="store_true", help="draw the frames of chapter 16's lab again")
     given = parser.parse_args()
     TARGET.mkdir(parents=True, exist_ok=True)
     make(TARGET)
@@ -154,3 +182,5 @@ if __name__ == "__main__":
         make_classifier(TARGET)
     if given.lengths:
         make_lengths(TARGET)
+    if given.between:
+        make_between(TARGET)

@@ -34,6 +34,7 @@ function loadScript(src) {
 export function decode({ about, bytes }) {
   if (about.kind === "points") return decodePoints(about, bytes);
   if (about.kind === "trainings") return decodeTrainings(about, bytes);
+  if (about.kind === "frames") return { ...about, ink: bytes };
   return new Network(about.config).load(halves(new Uint16Array(bytes.slice().buffer)));
 }
 

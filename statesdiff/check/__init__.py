@@ -45,6 +45,7 @@ from statesdiff.check.inverse_problems import (
     measured_gradient,
 )
 from statesdiff.check.probability_flow import broken_likelihood, heun_step, stretched, ten_steps
+from statesdiff.check.pictures import arc, broken_return, narrow_layer, noise_of_v
 from statesdiff.check.sampling import broken_sampler, ddim_step, ddpm_step, gaussian_step, ten_times
 from statesdiff.check.states import broken_map, coverage, fewest_points, mean_distance, standardise
 from statesdiff.check.verdict import Verdict
@@ -54,6 +55,7 @@ __all__ = [
     "add_noise",
     "alpha_bar",
     "best_spread",
+    "arc",
     "betas_of",
     "bridge",
     "broken_ablation",
@@ -65,6 +67,7 @@ __all__ = [
     "broken_map",
     "broken_noise",
     "broken_replacement",
+    "broken_return",
     "broken_sampler",
     "broken_solver",
     "broken_training",
@@ -104,6 +107,8 @@ __all__ = [
     "long_enough",
     "mean_distance",
     "measured_gradient",
+    "narrow_layer",
+    "noise_of_v",
     "on_each_other",
     "overconfidence",
     "paired_difference",

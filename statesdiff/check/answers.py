@@ -202,3 +202,12 @@ def remembering_step(schedule, x_t, t, s, x_0_hat, t_before, x_0_before):
     kept = ((1 - alpha_bar[s]) / (1 - alpha_bar[t])).sqrt()
     taken = (1 - torch.exp(-h)) * (x_0_hat + h / 2 * slope)
     return (kept * x_t + alpha_bar[s].sqrt() * taken).float()
+
+
+def noise_of_v(v_hat, x_t, alpha_bar_t):
+    return alpha_bar_t.sqrt() * v_hat + (1 - alpha_bar_t).sqrt() * x_t
+
+
+def arc(a, b, w):
+    h = torch.acos(torch.cosine_similarity(a, b, dim=0))
+    return (torch.sin((1 - w) * h) * a + torch.sin(w * h) * b) / torch.sin(h)

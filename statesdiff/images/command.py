@@ -30,20 +30,27 @@ EVERY = 20.0  # seconds between two states
 N, EVALUATIONS, CHUNK = 100, 50, 250  # images, steps of DDIM, images at once
 
 
-def train(args: argparse.Namespace) -> None:
+def train(
+    args: argparse.Namespace, kind: type[PictureTraining] = PictureTraining, device: str = "cpu", writes: bool = True
+) -> None:
     """Train the U-Net on Fashion-MNIST and write it; stopped or killed, the same command goes on from its state.
 
-    The state is `args.out` with the suffix .state.pt; it is removed when the training is done.
+    The state is `args.out` with the suffix .state.pt; it is removed when the training is done. `kind` is the training;
+    of several processes that train together, one `writes`.
     """
     data = fashion_mnist("train", args.data)
     config = {"T": args.T or T, "channels": args.channels or CHANNELS, "schedule": args.schedule or SCHEDULE}
     net = init(UNet, **config, generator=stream("init", args.seed))
-    how = {"steps": args.steps or STEPS, "batch_size": args.batch_size or BATCH, "seed": args.seed}
-    training = PictureTraining(net, data.x, data.y, **how)
+    how = {"steps": args.steps or STEPS, "batch_size": args.batch_size or BATCH, "seed": args.seed, "device": device}
+    training = kind(net, data.x, data.y, **how)
     state = args.out.with_suffix(".state.pt")
     if state.exists():
         training.load(state)
         print(f"going on after {training.done} of {how['steps']} updates", file=sys.stderr)
+    if not writes:
+        for _ in training.updates():
+            pass
+        return
     try:
         _run(training, state, args.save_every)
     except KeyboardInterrupt:

@@ -14,15 +14,17 @@ from statesdiff.data import Dataset
 from statesdiff.images.fashion import NAMES, as_images
 
 SAMPLE = Path(__file__).with_name("garments.npz")
-PARTS = ("train", "test", "neighbours")  # the last: of the training images, the nearest to each sample of chapter 16
+# images to train on and to test with; training images next to samples of chapter 16; what its two perceptrons drew
+PARTS = ("train", "test", "neighbours", "perceptron eps", "perceptron x_0")
 SIDE = 6  # outer columns, left and right, where most shirts have their sleeves and nothing else
 
 
 def garments(part: str = "test") -> Dataset:
     """Real images that come with the package: 40 of each class of "train", 20 of "test"; x (N, 1, 28, 28), y (N,).
 
-    "neighbours" are the training images next to ten samples of chapter 16, one of each class. Raises ValueError for
-    another part.
+    "neighbours" are the training images next to ten samples of chapter 16, one of each class; "perceptron eps" and
+    "perceptron x_0" are not real: eight T-shirts each, as perceptrons draw them that answer with the noise or the clean
+    image. Raises ValueError for another part.
     """
     if part not in PARTS:
         raise ValueError(f"part must be one of {', '.join(PARTS)}; got {part!r}")
@@ -64,7 +66,7 @@ def show(
     """Images (N, 1, 28, 28), dark on white, in rows of so many, each of `size` inches; `rows` are words beside."""
     page = sheet(x_0, columns)
     if ax is None:
-        wide = 1.4 if rows else 0.0
+        wide = 0.3 + 0.085 * max(map(len, rows)) if rows else 0.0
         _, ax = plt.subplots(figsize=(size * page.shape[1] / 30 + wide, size * page.shape[0] / 30 + 0.3 * bool(title)))
     ax.imshow(page, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     ax.set(title=title, xticks=[], yticks=[30 * k + 14 for k in range(len(rows))], yticklabels=rows)

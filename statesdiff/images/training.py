@@ -33,6 +33,8 @@ class PictureTraining:
     result is `average`. Raises ValueError for settings that a state on disk was not made with.
     """
 
+    captures = True  # on a GPU, the update as one graph
+
     def __init__(
         self,
         net: UNet,
@@ -63,7 +65,8 @@ class PictureTraining:
 
     def updates(self) -> Iterator[Step]:
         """Train from where it stands to the end: yields a `Step` after each update, with the loss as a tensor."""
-        how, step_once = self.settings, self._captured() if self.device.type == "cuda" else self._update
+        captured = self.captures and self.device.type == "cuda"
+        how, step_once = self.settings, self._captured() if captured else self._update
         while self.done < how["steps"]:
             if self.done % BLOCK == 0:
                 seed = stream(f"pictures/{self.done // BLOCK}", how["seed"]).initial_seed()
@@ -73,7 +76,8 @@ class PictureTraining:
             loss = step_once(*self._batch(generator))
             self.done += 1
             keep = decay_at(self.done, how["decay"])
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.net.parameters()), 1 - keep)
+            with torch.no_grad():
+                torch._foreach_lerp_(list(self.average.parameters()), list(self.net.parameters()), 1 - keep)
             yield Step(self.done, loss, lr)
 
     def _batch(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -92,7 +92,7 @@ class UNet(nn.Module):
 
         eps_hat = sqrt(alpha_bar) v_hat + sqrt(1 - alpha_bar) x_t.
         """
-        embedding = self._embedding(t, y)
+        embedding = self.embedding(t, y)
         h = self.enter(pixel_unshuffle(x_t, PATCH))
         for block in self.down:
             h = block(h, embedding)
@@ -104,7 +104,8 @@ class UNet(nn.Module):
             h = block(h, embedding)
         return pixel_shuffle(self.leave(h), PATCH)
 
-    def _embedding(self, t: Tensor, y: Tensor) -> Tensor:
+    def embedding(self, t: Tensor, y: Tensor) -> Tensor:
+        """What every block is told of times t (B,) and labels y (B,), -1 for none: (B, 128)."""
         frequencies = torch.exp(-math.log(10_000) / WAVES * torch.arange(WAVES, device=t.device))
         angle = (1000 / self.T) * t[:, None] * frequencies
         told = self.label(torch.where(y == NO_LABEL, self.n_classes, y))

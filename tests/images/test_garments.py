@@ -20,8 +20,12 @@ def test_the_sample_is_small_and_balanced():
         data = garments(part)
         assert data.x.shape == (10 * n, 1, 28, 28) and len(data.names) == 10
         assert part == "neighbours" or data.y.bincount().tolist() == [n] * 10
+    for answer in ("eps", "x_0"):
+        assert garments(f"perceptron {answer}").x.shape == (8, 1, 28, 28)
     assert accuracy(fashion_classifier(), garments("test").x, garments("test").y) > 0.85
-    with pytest.raises(ValueError, match="part must be one of train, test, neighbours; got 'all'"):
+    with pytest.raises(
+        ValueError, match="part must be one of train, test, neighbours, perceptron eps, perceptron x_0; got 'all'"
+    ):
         garments("all")
 
 

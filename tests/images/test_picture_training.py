@@ -59,6 +59,7 @@ def test_the_average_lags_behind_the_weights():
     half = len(start) // 2
     moved = [float((a - b).norm()) for a, b in zip(weights(of), start, strict=True)]
     assert 0 < sum(moved[half:]) < sum(moved[:half])
+    assert all(p.is_leaf and not p.requires_grad for p in of.average.parameters())  # it keeps no graph of its past
 
 
 def test_a_state_is_saved_where_it_is_whole(tmp_path):
