@@ -44,8 +44,8 @@ from statesdiff.check.inverse_problems import (
     guessed_variances,
     measured_gradient,
 )
-from statesdiff.check.probability_flow import broken_likelihood, heun_step, stretched, ten_steps
 from statesdiff.check.pictures import arc, broken_return, narrow_layer, noise_of_v
+from statesdiff.check.probability_flow import broken_likelihood, heun_step, stretched, ten_steps
 from statesdiff.check.sampling import broken_sampler, ddim_step, ddpm_step, gaussian_step, ten_times
 from statesdiff.check.states import broken_map, coverage, fewest_points, mean_distance, standardise
 from statesdiff.check.verdict import Verdict
