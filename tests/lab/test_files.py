@@ -41,7 +41,7 @@ def test_networks_are_the_books_in_16_bits(plain_engine: Engine, name: str) -> N
     }}"""
     config, weights = plain_engine(script)
     model = load_model(WEIGHTS / f"{make_lab_data.NETWORKS[name]}.safetensors")[0]
-    assert config["skip"] and config["n_classes"] == model.n_classes
+    assert config["skip"] == model.skip and config["n_classes"] == model.n_classes
     close(weights, parameters(model).detach().half(), atol=0)
 
 
