@@ -128,7 +128,7 @@ def real(data: str, coloured: bool) -> Panel:
 def draw_panel(ax: Axes, x: np.ndarray, y: np.ndarray | None) -> None:
     """Points on equal axes; in three dimensions the view from the side, x across and z up."""
     across, up = x[:SHOWN, 0], x[:SHOWN, -1]
-    ax.scatter(across, up, s=1.1, c=INK if y is None else COLOURS[y[:SHOWN]], linewidths=0, alpha=0.8)
+    ax.scatter(across, up, s=1.1, c=INK if y is None else COLOURS[y[:SHOWN]], linewidths=0)
     ax.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal", xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
 
