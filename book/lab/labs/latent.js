@@ -138,7 +138,7 @@ class LatentLab {
     if (!this.ways) return;
     const { picture, ways, layer, trail } = this, places = (way) => way.map(([x, y]) => picture.at(x, y));
     const [ink, grey, accent] = ["ink", "grey", "accent"].map((name) => picture.colour(`--lab-${name}`));
-    if (layer("sectors") && this.sectors) picture.classes(this.sectors, SECTOR_SIDE, 5, { most: 0.3 });
+    if (layer("sectors") && this.sectors) picture.classes(this.sectors, SECTOR_SIDE, 5, { most: 0.18 });
     picture.points(this.api.data.outline.x, { colour: grey, size: 1.4, alpha: 0.8 });
     if (layer("exact way")) picture.line(places(ways.exact), { colour: ink, width: 2 });
     if (layer("learnt way")) picture.line(places(ways.learnt), { colour: accent, width: 2, dash: [6, 4] });
