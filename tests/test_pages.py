@@ -18,7 +18,7 @@ PROGRAMS = [
 
 
 def test_the_pages_have_programs():
-    assert len(PROGRAMS) == 9
+    assert len(PROGRAMS) == 17
 
 
 @pytest.mark.parametrize("source, printed", PROGRAMS)
