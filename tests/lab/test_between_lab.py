@@ -77,10 +77,11 @@ def test_it_shows_the_numbers_of_the_frame_that_is_chosen(page: Page) -> None:
 
 def test_the_picture_is_the_frame(page: Page) -> None:
     turned(page, pair=1, way="pixels", w=10)
-    script = """() => { const c = document.querySelector(".lab-picture"), s = c.width / 28;
+    script = """() => { const c = document.querySelector(".lab-picture"), e = 6 * devicePixelRatio;
+      const s = (c.width - 2 * e) / 28, at = (k) => Math.floor(e + (k + 0.5) * s);
       const data = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
       return Array.from({ length: 784 }, (_, i) =>
-        data[4 * (Math.floor((Math.floor(i / 28) + 0.5) * s) * c.width + Math.floor(((i % 28) + 0.5) * s))]); }"""
+        data[4 * (at(Math.floor(i / 28)) * c.width + at(i % 28))]); }"""
     picture(page)
     assert np.array_equal(255 - np.array(page.evaluate(script)).reshape(28, 28), INK[frame(1, "pixels", 10)])
 

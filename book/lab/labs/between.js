@@ -59,11 +59,13 @@ class BetweenLab {
 
   /** The frame, dark on white whatever the page's colours, as photographs are. */
   draw() {
-    const c = this.picture.context, size = this.picture.width / FRAME_SIDE, start = this.at * FRAME_SIDE ** 2;
+    const c = this.picture.context, edge = 6, size = (this.picture.width - 2 * edge) / FRAME_SIDE;
+    const start = this.at * FRAME_SIDE ** 2;
     for (let i = 0; i < FRAME_SIDE ** 2; i++) {
       const grey = 255 - this.frames.ink[start + i], [x, y] = [i % FRAME_SIDE, Math.floor(i / FRAME_SIDE)];
       c.fillStyle = `rgb(${grey}, ${grey}, ${grey})`;
-      c.fillRect(Math.floor(x * size), Math.floor(y * size), Math.ceil(size) + 1, Math.ceil(size) + 1); // no seams
+      // whole pixels, so that there are no seams
+      c.fillRect(edge + Math.floor(x * size), edge + Math.floor(y * size), Math.ceil(size), Math.ceil(size));
     }
   }
 
