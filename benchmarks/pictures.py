@@ -277,11 +277,11 @@ def _evenly(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, eva
     return last(ddim(predictor, schedule, x_T, steps=evaluations))
 
 
-def _signal(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, evaluations: int) -> Tensor:
+def _eased(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, evaluations: int) -> Tensor:
     return last(euler(predictor, schedule, x_T, steps=evaluations))
 
 
-def _quick_signal(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, evaluations: int) -> Tensor:
+def _quick_eased(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, evaluations: int) -> Tensor:
     return last(dpm_solver(predictor, schedule, x_T, steps=evaluations))
 
 
@@ -294,8 +294,8 @@ SOLVERS = {
     "ddim": (_evenly, (5, 10, 20)),
     "dpm_solver": (quick, (10,)),
     "fresh noise": (_fresh, (20,)),
-    "ddim, signal": (_signal, (10, 20)),
-    "dpm_solver, signal": (_quick_signal, (10,)),
+    "ddim, eased": (_eased, (10, 20)),
+    "dpm_solver, eased": (_quick_eased, (10,)),
 }
 
 
