@@ -1,7 +1,7 @@
 """Distil the book's students and write their weights, 16 bits each, into the package.
 
     python tools/make_students.py                       # all, into statesdiff/weights/
-    python tools/make_students.py --folder /tmp/students --steps 200     # fewer steps each, for a trial
+    python tools/make_students.py --folder students --steps 200         # fewer steps each, for a trial
 
 The teacher is the book's `fourier` network. A student of 8 steps learns from its DDIM with six times as many, the
 student of 4 from that of 8, of 2 from 4, of 1 from 2 (progressive distillation); the consistency model, which starts
