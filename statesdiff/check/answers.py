@@ -204,6 +204,14 @@ def remembering_step(schedule, x_t, t, s, x_0_hat, t_before, x_0_before):
     return (kept * x_t + alpha_bar[s].sqrt() * taken).float()
 
 
+def heun_step(predictor, schedule, x_t, t, s):
+    root, level = schedule.alpha_bar.sqrt(), schedule.noise_level
+    u, h = x_t / root[t], level[s] - level[t]
+    first = predictor(x_t, t)
+    second = predictor(root[s] * (u + h * first), s)
+    return root[s] * (u + h / 2 * (first + second))
+
+
 def noise_of_v(v_hat, x_t, alpha_bar_t):
     return alpha_bar_t.sqrt() * v_hat + (1 - alpha_bar_t).sqrt() * x_t
 
