@@ -47,7 +47,9 @@ def pytest_collection_modifyitems(items):
 @cache
 def is_about_the_package(path):
     """Tests of pages, labs and tools cover none of its lines, or those that others cover."""
-    return "lab" not in path.parts and re.search(r"^(from|import) statesdiff", path.read_text("utf-8"), re.MULTILINE)
+    return "lab" not in path.parts and re.search(
+        r"^(from|import) statesdiff", path.read_text(encoding="utf-8"), re.MULTILINE
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -63,20 +65,26 @@ def pytest_runtest_protocol(item, nextitem):
         counting.resume()
 
 
-@cache
-def asks_for_a_browser(path):
-    return "lab" in path.parts or "test_book" in path.read_text("utf-8")
+ASKING = set()  # files with a test that asks for a browser
+
+
+def pytest_collection_finish(session):
+    ASKING.update(item.path for item in session.items if "browser" in item.fixturenames)
 
 
 def pytest_runtest_setup(item):
     """A browser lives while file after file asks for one: its loop would be in the way of those that have their own."""
-    if "tests.test_book" in sys.modules and not asks_for_a_browser(item.path):
-        sys.modules["tests.test_book"].end_browser()
+    if item.path not in ASKING:
+        end_browser_if_any()
 
 
 def pytest_sessionfinish():
-    if "tests.test_book" in sys.modules:
-        sys.modules["tests.test_book"].end_browser()
+    end_browser_if_any()
+
+
+def end_browser_if_any():
+    if "tests.browsing" in sys.modules:
+        sys.modules["tests.browsing"].end_browser()
 
 
 @pytest.fixture(autouse=True)

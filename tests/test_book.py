@@ -1,11 +1,9 @@
 """The book: `make book` succeeds, and a browser finds every page whole, without asking any other host for anything."""
 
-import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,9 +11,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
-from browser import MISSING, find_browser, launched
 from filelock import FileLock
 from playwright.sync_api import Browser, Page
+
+from tests import browsing
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
@@ -76,32 +75,15 @@ def html() -> Path:
     return HTML
 
 
+browser = browsing.browser
+
+
 @pytest.fixture(scope="module")
 def server(html: Path) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=html)) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{httpd.server_port}/"
         httpd.shutdown()
-
-
-RUNNING, SHARED = ExitStack(), []  # the browser of this process: file after file it serves those that ask for one
-
-
-@pytest.fixture(scope="module")
-def browser() -> Browser:
-    if find_browser() is None:
-        if os.environ.get("CI"):
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
-    if not SHARED:
-        SHARED.append(RUNNING.enter_context(launched()))
-    return SHARED[0]
-
-
-def end_browser() -> None:
-    """The next test that asks for a browser gets a new one."""
-    SHARED.clear()
-    RUNNING.close()
 
 
 def watch(page: Page, server: str, faults: list[str]) -> None:

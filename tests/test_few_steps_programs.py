@@ -1,10 +1,10 @@
 """The programs behind chapter 14: what the benchmark varies, and that the students' tool goes on where it stopped."""
 
-import few_steps
 import make_students
 import pytest
 import torch
 
+from benchmarks import few_steps
 from statesdiff.data import states
 from statesdiff.grids import GRIDS
 from statesdiff.results import floor, table

@@ -7,7 +7,7 @@ from pathlib import Path
 import axe_playwright_python
 from playwright.sync_api import Browser, Page
 
-from tests import test_book
+from tests import browsing, test_book
 
 SIZES = (test_book.DESKTOP, {"width": 1440, "height": 900}, test_book.PHONE)
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -109,7 +109,7 @@ def inaccessible(page: Page, looks: set[str]) -> Iterator[str]:
                 yield f"{scheme}: {fault}"
 
 
-html, browser = test_book.html, test_book.browser
+html, browser = test_book.html, browsing.browser
 
 
 def look(page: Page, path: Path, looks: set[str]) -> tuple[dict, list[str]]:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests import test_book
+from tests import browsing, test_book
 
 STATIC = test_book.ROOT / "book" / "_static"
 # A figure of a notebook, with two pixels to a point; a picture that leads somewhere; one of a page; a player's canvas.
@@ -23,7 +23,7 @@ PAGE = """<!doctype html><html lang="en"><head><title>A page</title><link rel="i
 <p style="height: 900px">Text.</p><figure><img alt="A hero." src="small.png"></figure><canvas></canvas>
 </article></main></body></html>"""
 
-browser = test_book.browser
+browser = browsing.browser
 
 
 @pytest.fixture(scope="module")

@@ -16,13 +16,13 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-from tests import test_book
+from tests import browsing, test_book
 
 ROOT = test_book.ROOT
 KEY = "statesdiff.progress"
 CHAPTERS = sorted((ROOT / "notebooks").glob("[01][0-9]_*.ipynb"))
 MISCONCEPTIONS = json.loads((ROOT / "book" / "misconceptions.json").read_text(encoding="utf-8"))
-browser = test_book.browser
+browser = browsing.browser
 
 
 @cache

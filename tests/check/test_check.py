@@ -58,6 +58,7 @@ def test_every_check_is_tested():
 def test_the_answers_stand_in_the_module_named_as_that_of_the_check():
     """A chapter has the checks of its module, and that of tests their answers."""
     for name in sorted(RIGHT):
+        assert len(MODULE[name]) == 1, (name, MODULE[name])
         (module,) = MODULE[name]
         chapter = sys.modules[f"statesdiff.{module.removeprefix('tests.')}"]
         assert getattr(chapter, name) is getattr(check, name)

@@ -10,7 +10,7 @@ import torch
 from playwright.sync_api import Browser, Page
 from torch import Tensor
 
-from tests import test_book
+from tests import browsing, test_book
 
 LAB = test_book.ROOT / "book" / "lab"
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Labs</title><link rel="icon" href="data:,">
@@ -33,7 +33,7 @@ globalThis.plain = (v) => {
 };
 """
 
-browser = test_book.browser
+browser = browsing.browser
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,8 @@ JUDGED_BY = {
     "few-steps-training": "distance",
     "flow-straight": "EMD 5",
     "likelihood": "KL",
+    "pictures": "n",
+    "pictures-between": "largest step",
 }
 
 

@@ -130,7 +130,7 @@ class LatentLab {
       this.looking = true;
       this.look({});
     }
-    this.api.state("done");
+    if (this.touched || this.sectors) this.api.state("done"); // before, the first look is still awaited
     this.picture.refresh();
   }
 
@@ -167,7 +167,6 @@ lab("latent", {
   async mount(el, api) {
     const made = new LatentLab(el, api);
     await breathe();
-    made.change();
-    api.state("idle");
+    made.change(); // idle when the sectors are there
   },
 });
