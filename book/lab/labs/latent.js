@@ -84,10 +84,12 @@ class LatentLab {
     this.layer = menu(row, LATENT_LAYERS, { onChange: () => this.show(), onSave: () => this.picture.save("latent.png",
       `latent (${this.start.map((v) => v.toFixed(2)).join(", ")}), ${this.steps.value} steps`) });
     this.picture.draw = () => this.draw();
+    this.first = new Promise((arrived) => (this.arrived = arrived));
     this.look = this.api.latest("sectors", { need: ["outline"], onResult: ({ found }) => {
       const one = (_, k) => Number(found[Math.floor(k / 5)] === k % 5);
       this.sectors = Float32Array.from({ length: 5 * found.length }, one);
       if (!this.touched) this.api.state("idle"); // the first look was not asked for by the reader
+      this.arrived();
       this.picture.refresh();
     } });
   }
@@ -130,7 +132,7 @@ class LatentLab {
       this.looking = true;
       this.look({});
     }
-    if (this.touched || this.sectors) this.api.state("done"); // before, the first look is still awaited
+    if (this.touched || this.sectors) this.api.state("done");
     this.picture.refresh();
   }
 
@@ -167,6 +169,7 @@ lab("latent", {
   async mount(el, api) {
     const made = new LatentLab(el, api);
     await breathe();
-    made.change(); // idle when the sectors are there
+    made.change();
+    await made.first; // it is idle when the sectors are there
   },
 });
