@@ -58,13 +58,10 @@ def distil(
     `stops_between`.
     """
     how, schedule = Training(steps, batch_size, lr, lr_schedule), student.schedule
-    check_trainable(student, x_0, schedule, None)
-    check_T(teacher, schedule, "teacher")
-    stops = stops_between(student.times, finer)
+    starts = _starts(student, teacher, x_0, finer, batch_size, generator)
 
     def loss() -> Tensor:
-        path = stops[torch.randint(len(stops), (batch_size,), generator=generator)]
-        x_t = _noisy(x_0, path[:, 0], schedule, generator)
+        x_t, path = next(starts)
         with torch.no_grad():
             target = turn(schedule, x_t, leap(teacher, schedule, x_t, path), path[:, 0], path[:, -1])
         return (student.network(x_t, path[:, 0]) - target).square().mean()
@@ -91,15 +88,13 @@ def consistency(
     the next, where the teacher has taken it; at t = 0 x_0_hat is the point itself. Arguments and errors as `distil`.
     """
     how, schedule = Training(steps, batch_size, lr, lr_schedule), student.schedule
-    check_trainable(student, x_0, schedule, None)
-    check_T(teacher, schedule, "teacher")
     if not 0 <= keep < 1:
         raise ValueError(f"keep must lie in [0, 1), got {keep}")
-    stops, average = stops_between(student.times, finer), copy.deepcopy(student)
+    starts = _starts(student, teacher, x_0, finer, batch_size, generator)
+    average = copy.deepcopy(student)
 
     def loss() -> Tensor:
-        path = stops[torch.randint(len(stops), (batch_size,), generator=generator)]
-        x_t = _noisy(x_0, path[:, 0], schedule, generator)
+        x_t, path = next(starts)
         with torch.no_grad():
             for old, new in zip(average.parameters(), student.parameters(), strict=True):
                 old.lerp_(new, 1 - keep)
@@ -109,7 +104,20 @@ def consistency(
     yield from minimise(student, loss, how)
 
 
-def _noisy(x_0: Tensor, t: Tensor, schedule: NoiseSchedule, generator: torch.Generator | None) -> Tensor:
-    rows = torch.randint(len(x_0), t.shape, generator=generator)
-    eps = randn(len(t), *x_0.shape[1:], generator=generator)
-    return schedule.q_sample(x_0[rows], t, eps)
+def _starts(
+    student: Student,
+    teacher: NoisePredictor,
+    x_0: Tensor,
+    finer: Sequence[int],
+    batch_size: int,
+    generator: torch.Generator | None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Without end: points noised to the student's times, x_t (B, D), and where the teacher stops, (B, k + 1)."""
+    check_trainable(student, x_0, student.schedule, None)
+    check_T(teacher, student.schedule, "teacher")
+    stops = stops_between(student.times, finer)
+    while True:
+        path = stops[torch.randint(len(stops), (batch_size,), generator=generator)]
+        rows = torch.randint(len(x_0), (batch_size,), generator=generator)
+        eps = randn(batch_size, *x_0.shape[1:], generator=generator)
+        yield student.schedule.q_sample(x_0[rows], path[:, 0], eps), path

@@ -90,6 +90,28 @@ export class Surface {
     c.stroke();
     c.setLineDash([]);
   }
+
+  /** A disc; one of hardly a pixel is a square, which is quicker. */
+  disc([x, y], radius, colour, alpha = 1) {
+    const c = this.context;
+    [c.fillStyle, c.globalAlpha] = [colour, alpha];
+    if (radius < 1.5) c.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
+    else {
+      c.beginPath();
+      c.arc(x, y, radius, 0, 2 * Math.PI);
+      c.fill();
+    }
+    c.globalAlpha = 1;
+  }
+
+  /** A circle that is not filled: what can be moved. */
+  ring([x, y], radius, colour, width = 2) {
+    const c = this.context;
+    Object.assign(c, { strokeStyle: colour, lineWidth: width });
+    c.beginPath();
+    c.arc(x, y, radius, 0, 2 * Math.PI);
+    c.stroke();
+  }
 }
 
 /** A square window onto the plane, -limit..limit both ways. */

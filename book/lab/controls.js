@@ -105,6 +105,12 @@ export function menu(parent, layers, { onChange, onSave }) {
   return (layer) => boxes[layer].checked;
 }
 
+/** A list of signs and what they stand for: entries are [sign, words]. */
+export function legendOf(parent, entries) {
+  const list = make(parent, "ul", { className: "lab-legend" });
+  for (const [sign, words] of entries) make(list, "li", {}, make(null, "span", { textContent: sign }), ` ${words}`);
+}
+
 /** The numbers that a lab shows. @param {Object<string, string>} names output name to words */
 export function outputs(parent, names) {
   const row = make(parent, "p", { className: "lab-outputs" });

@@ -17,7 +17,7 @@ from statesdiff.images.pretrained import fashion_unet
 from tests import test_book
 from tests.lab.conftest import LAB
 from tests.lab.playing import number, over_http, picture, played, save
-from tests.lab.turning import ends
+from tests.lab.turning import ends, put
 
 KEPT = json.loads((LAB / "data" / "between.json").read_text(encoding="utf-8"))
 INK = np.frombuffer((LAB / "data" / "between.bin").read_bytes(), dtype="u1").reshape(-1, 28, 28)
@@ -28,16 +28,6 @@ GREYS = 12  # of 255: how far a grey may be off where the processor is another o
 def page(browser: Browser, folder: Path) -> Iterator[Page]:
     with played(browser, folder, "between", viewport=test_book.PHONE, has_touch=True) as page:
         yield page
-
-
-def turned(page: Page, **values: object) -> None:
-    """Set the slider and the menus; the frame is there at once."""
-    for name, value in values.items():
-        control = page.locator(f":is(input, select)[name={name}]")
-        if control.evaluate("(el) => el.tagName") == "SELECT":
-            control.select_option(str(value))
-        else:
-            control.fill(str(value))
 
 
 def frame(pair: int, way: str, k: int) -> int:
@@ -67,7 +57,7 @@ def test_the_numbers_are_those_of_the_frames() -> None:
 
 def test_it_shows_the_numbers_of_the_frame_that_is_chosen(page: Page) -> None:
     for pair, way, k in ((0, "spherical", 0), (1, "middle", 4), (2, "labels", 10), (2, "pixels", 5)):
-        turned(page, pair=pair, way=way, w=k)
+        put(page, pair=pair, way=way, w=k)
         at = frame(pair, way, k)
         assert number(page, "sleeve") == pytest.approx(KEPT["sleeves"][at], abs=0.05)
         assert number(page, "belief") == pytest.approx(KEPT["pullover"][at], abs=0.006)
@@ -76,7 +66,7 @@ def test_it_shows_the_numbers_of_the_frame_that_is_chosen(page: Page) -> None:
 
 
 def test_the_picture_is_the_frame(page: Page) -> None:
-    turned(page, pair=1, way="pixels", w=10)
+    put(page, pair=1, way="pixels", w=10)
     script = """() => { const c = document.querySelector(".lab-picture"), e = 6 * devicePixelRatio;
       const s = (c.width - 2 * e) / 28, at = (k) => Math.floor(e + (k + 0.5) * s);
       const data = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
@@ -92,7 +82,7 @@ def test_it_waits_fits_and_goes_to_both_ends(page: Page) -> None:
     before = picture(page)
     page.wait_for_timeout(100)
     assert picture(page) == before
-    turned(page, w=0)
+    put(page, w=0)
     assert picture(page) != before and save(page)[:4] == b"\x89PNG"
 
 

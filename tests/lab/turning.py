@@ -8,14 +8,19 @@ from tests.lab.playing import PATIENCE, number, save
 SETTLED = "document.querySelector('[data-lab]').dataset.state === '{}'"
 
 
-def turned(page: Page, **values: object) -> None:
-    """Set sliders by their place, menus by their value, and wait until all is done."""
+def put(page: Page, **values: object) -> None:
+    """Set sliders by their place, menus by their value."""
     for name, value in values.items():
         control = page.locator(f":is(input, select)[name={name}]")
         if control.evaluate("(el) => el.tagName") == "SELECT":
             control.select_option(str(value))
         else:
             control.fill(str(value))
+
+
+def turned(page: Page, **values: object) -> None:
+    """The same, and wait until all is done."""
+    put(page, **values)
     settled(page)
 
 

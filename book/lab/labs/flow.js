@@ -2,7 +2,7 @@
 
 import { breathe } from "../breathe.js";
 import { Picture } from "../canvas.js";
-import { button, controls, make, menu, outputs, sentence, slider } from "../controls.js";
+import { button, controls, legendOf, make, menu, outputs, sentence, slider } from "../controls.js";
 import { euler_flow, ExactVelocity, VelocityNetwork } from "../flow.js";
 import { handle } from "../handle.js";
 import { lab } from "../lab.js";
@@ -69,10 +69,10 @@ class FlowLab {
   }
 
   #legend(parent) {
-    const side = make(parent, "div", { className: "lab-side" }), list = make(side, "ul", { className: "lab-legend" });
+    const side = make(parent, "div", { className: "lab-side" });
     const entries = [["○", "the start, pure noise"], ["—", "exact flow, 200 steps"], ["- -", "straightened"],
       ["●", "both particles at flow time s"]];
-    for (const [sign, words] of entries) make(list, "li", {}, make(null, "span", { textContent: sign }), ` ${words}`);
+    legendOf(side, entries);
     outputs(side, { state: "arrives in", detour: "exact way, longer than a line by (%)",
       miss: "straightened, from the exact end", coarse: "exact field, as few steps, from there" });
   }
@@ -142,7 +142,7 @@ class FlowLab {
     if (layer("exact flow")) this.#way(ways.fine, s, { colour: state, width: 2.5 });
     if (layer(COARSE)) this.#way(ways.coarse, s, { colour: grey, width: 1.5, dash: [6, 3] }, 2.5);
     if (layer("straightened")) this.#way(ways.straight, s, { colour: ink, width: 1.8, dash: [6, 4] }, 2.5);
-    this.#ring(picture.at(...this.start), 7, ink);
+    this.picture.ring(picture.at(...this.start), 7, ink);
   }
 
   /** A way, faint where it has not come to yet; its steps as small discs if it has few; and the particle. */
@@ -153,24 +153,8 @@ class FlowLab {
     context.globalAlpha = 1;
     const done = Math.floor(s * (places.length - 1)) + 1, now = picture.at(...placeAt(places, s));
     picture.line([...all.slice(0, done), now], style);
-    if (step && places.length < 25) for (const place of all.slice(1)) this.#disc(place, step, style.colour);
-    this.#disc(now, 5, style.colour);
-  }
-
-  #disc([x, y], radius, colour) {
-    const c = this.picture.context;
-    c.fillStyle = colour;
-    c.beginPath();
-    c.arc(x, y, radius, 0, 2 * Math.PI);
-    c.fill();
-  }
-
-  #ring([x, y], radius, colour) {
-    const c = this.picture.context;
-    Object.assign(c, { strokeStyle: colour, lineWidth: 2 });
-    c.beginPath();
-    c.arc(x, y, radius, 0, 2 * Math.PI);
-    c.stroke();
+    if (step && places.length < 25) for (const place of all.slice(1)) this.picture.disc(place, step, style.colour);
+    this.picture.disc(now, 5, style.colour);
   }
 }
 

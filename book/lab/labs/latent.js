@@ -2,7 +2,7 @@
 
 import { breathe } from "../breathe.js";
 import { gridPoints, Picture } from "../canvas.js";
-import { button, controls, make, menu, outputs, sentence, slider } from "../controls.js";
+import { button, controls, legendOf, make, menu, outputs, sentence, slider } from "../controls.js";
 import { denoiser } from "../denoiser.js";
 import { IdealDenoiser } from "../exact.js";
 import { handle } from "../handle.js";
@@ -67,16 +67,16 @@ class LatentLab {
   }
 
   #legend(parent) {
-    const side = make(parent, "div", { className: "lab-side" }), list = make(side, "ul", { className: "lab-legend" });
+    const side = make(parent, "div", { className: "lab-side" });
     const entries = [["○", "the latent, at t = 500"], ["—", "its way by the exact slope"], ["- -", "by the learnt one"],
       ["•", "trail: where it has led"]];
-    for (const [sign, words] of entries) make(list, "li", {}, make(null, "span", { textContent: sign }), ` ${words}`);
+    legendOf(side, entries);
     outputs(side, { state: "arrives in", learnt: "learnt end, from the exact one", leap: "the end's longest leap" });
   }
 
   #controls(row) {
     this.steps = slider(row, { name: "steps", label: "steps", min: 5, max: 60, value: 40,
-      onInput: () => this.act() });
+      onInput: () => this.change() });
     button(row, { name: "draw", label: "New latent", onClick: () => {
       const random = stream("latent", ++this.seed);
       this.place([random.normal(), random.normal()].map((v) => Math.max(-2.5, Math.min(2.5, v))), true);
@@ -88,7 +88,6 @@ class LatentLab {
     this.look = this.api.latest("sectors", { need: ["outline"], onResult: ({ found }) => {
       const one = (_, k) => Number(found[Math.floor(k / 5)] === k % 5);
       this.sectors = Float32Array.from({ length: 5 * found.length }, one);
-      if (!this.touched) this.api.state("idle"); // the first look was not asked for by the reader
       this.arrived();
       this.picture.refresh();
     } });
@@ -98,12 +97,6 @@ class LatentLab {
   place(at, afresh = false) {
     if (afresh) this.trail = [];
     this.start = at;
-    this.act();
-  }
-
-  /** What the reader does. */
-  act() {
-    this.touched = true;
     this.change();
   }
 
@@ -132,7 +125,7 @@ class LatentLab {
       this.looking = true;
       this.look({});
     }
-    if (this.touched || this.sectors) this.api.state("done");
+    if (this.sectors) this.api.state("done"); // until then the lab is not ready
     this.picture.refresh();
   }
 
@@ -144,22 +137,10 @@ class LatentLab {
     picture.points(this.api.data.outline.x, { colour: grey, size: 1.4, alpha: 0.8 });
     if (layer("exact way")) picture.line(places(ways.exact), { colour: ink, width: 2 });
     if (layer("learnt way")) picture.line(places(ways.learnt), { colour: accent, width: 2, dash: [6, 4] });
-    if (layer("trail")) for (const place of trail) this.#disc(picture.at(...place), 2.2, ink);
-    if (layer("learnt way")) this.#disc(picture.at(...ways.learnt.at(-1)), 4, accent);
-    this.#disc(picture.at(...ways.exact.at(-1)), 6, picture.stateColour(this.state));
-    const c = picture.context;
-    Object.assign(c, { strokeStyle: ink, lineWidth: 2.5 });
-    c.beginPath();
-    c.arc(...picture.at(...this.start), 7, 0, 2 * Math.PI);
-    c.stroke();
-  }
-
-  #disc([x, y], radius, colour) {
-    const c = this.picture.context;
-    c.fillStyle = colour;
-    c.beginPath();
-    c.arc(x, y, radius, 0, 2 * Math.PI);
-    c.fill();
+    if (layer("trail")) for (const place of trail) this.picture.disc(picture.at(...place), 2.2, ink);
+    if (layer("learnt way")) this.picture.disc(picture.at(...ways.learnt.at(-1)), 4, accent);
+    this.picture.disc(picture.at(...ways.exact.at(-1)), 6, picture.stateColour(this.state));
+    picture.ring(picture.at(...this.start), 7, ink, 2.5);
   }
 }
 

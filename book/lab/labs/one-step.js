@@ -2,7 +2,7 @@
 
 import { breathe } from "../breathe.js";
 import { Picture } from "../canvas.js";
-import { button, controls, make, menu, outputs, select, sentence, slider } from "../controls.js";
+import { button, controls, legendOf, make, menu, outputs, select, sentence, slider } from "../controls.js";
 import { denoiser } from "../denoiser.js";
 import { handle } from "../handle.js";
 import { lab } from "../lab.js";
@@ -52,9 +52,9 @@ class OneStepLab {
       "way? And one that the equation does not tear?");
     const pictures = make(el, "div", { className: "lab-pictures" });
     this.picture = new Picture(pictures, { label: "", limit: LINE_LIMIT });
-    const side = make(pictures, "div", { className: "lab-side" }), list = make(side, "ul", { className: "lab-legend" });
+    const side = make(pictures, "div", { className: "lab-side" });
     const entries = [["· ·", "the line of starts"], ["●", "where its points end, joined to their neighbours"]];
-    for (const [sign, words] of entries) make(list, "li", {}, make(null, "span", { textContent: sign }), ` ${words}`);
+    legendOf(side, entries);
     outputs(side, { gap: "longest gap", sea: "at sea (%)", other: "the other way: longest gap", otherSea: "at sea (%)" });
     const row = controls(el), onChange = () => this.change();
     this.way = select(row, { name: "way", label: "ends by",
@@ -106,25 +106,14 @@ class OneStepLab {
 
   draw() {
     if (!this.line) return;
-    const { picture, line, layer } = this, ends = this.ends[this.way.value], c = picture.context;
+    const { picture, line, layer } = this, ends = this.ends[this.way.value];
     const [ink, grey, accent] = ["ink", "grey", "accent"].map((name) => picture.colour(`--lab-${name}`));
     picture.points(this.api.data.outline.x, { colour: grey, size: 1.2, alpha: 0.6 });
     if (layer("the line of starts")) picture.points(line, { colour: ink, size: 1.5, alpha: 0.5 });
     const places = Array.from({ length: ends.length / 2 }, (_, i) => picture.at(ends[2 * i], ends[2 * i + 1]));
     if (layer("joined up")) picture.line(places, { colour: accent, width: 1 });
-    places.forEach(([x, y], i) => {
-      c.fillStyle = accent;
-      c.globalAlpha = 0.35 + (0.65 * i) / places.length;
-      c.beginPath();
-      c.arc(x, y, 2.6, 0, 2 * Math.PI);
-      c.fill();
-    });
-    c.globalAlpha = 1;
-    const [x, y] = picture.at(...this.middle);
-    Object.assign(c, { strokeStyle: ink, lineWidth: 2 });
-    c.beginPath();
-    c.arc(x, y, 7, 0, 2 * Math.PI);
-    c.stroke();
+    places.forEach((place, i) => picture.disc(place, 2.6, accent, 0.35 + (0.65 * i) / places.length));
+    picture.ring(picture.at(...this.middle), 7, ink);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { breathe } from "../breathe.js";
 import { gridPoints, Picture } from "../canvas.js";
-import { button, controls, make, menu, outputs, sentence, slider } from "../controls.js";
+import { button, controls, legendOf, make, menu, outputs, sentence, slider } from "../controls.js";
 import { denoiser } from "../denoiser.js";
 import { draggable, inside } from "../drag.js";
 import { IdealDenoiser } from "../exact.js";
@@ -76,8 +76,7 @@ class PointLab {
     const side = make(parent, "div", { className: "lab-side" });
     const entries = [["●", "the noisy point"], ["✕", "mean of origins, exact, with its arrow of noise"],
       ["◇", "the same as learnt, its arrow broken"], ["•", "possible origins, the larger the likelier"]];
-    const list = make(side, "ul", { className: "lab-legend" });
-    for (const [sign, words] of entries) make(list, "li", {}, make(null, "span", { textContent: sign }), ` ${words}`);
+    legendOf(side, entries);
     this.bars = make(side, "ul", { className: "lab-bars" });
     STATE_NAMES.forEach((name, k) => {
       const bar = make(null, "span", { className: "lab-bar" });
@@ -167,7 +166,7 @@ class PointLab {
       const diamond = [[0, -8], [8, 0], [0, 8], [-8, 0], [0, -8]].map(([dx, dy]) => [b[0] + dx, b[1] + dy]);
       picture.line(diamond, { colour: picture.colour("--lab-accent"), width: 2.5 });
     }
-    this.#disc(p, 6, ink, 1);
+    this.picture.disc(p, 6, ink, 1);
   }
 
   #drawBelief(root) {
@@ -176,20 +175,8 @@ class PointLab {
     w.forEach((p, i) => {
       if (p < 1e-3 * most) return;
       const at = this.picture.at(root * x[2 * i], root * x[2 * i + 1]);
-      this.#disc(at, (unit * p ** 0.5) / most ** 0.25, colours[y[i]], 0.4);
+      this.picture.disc(at, (unit * p ** 0.5) / most ** 0.25, colours[y[i]], 0.4);
     });
-  }
-
-  #disc([x, y], radius, colour, alpha) {
-    const c = this.picture.context;
-    [c.fillStyle, c.globalAlpha] = [colour, alpha];
-    if (radius < 1.5) c.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
-    else {
-      c.beginPath();
-      c.arc(x, y, radius, 0, 2 * Math.PI);
-      c.fill();
-    }
-    c.globalAlpha = 1;
   }
 
   #hold() {

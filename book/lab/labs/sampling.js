@@ -89,13 +89,7 @@ function drawSampling(picture, now, layer, outline) {
     if (layer("points") && !args.start) picture.points(result.x_0, { y: result.y, size: 2.2 });
     if (layer("paths") || args.start) drawWays(picture, now, args.start ? DROPPED : WAYS_SHOWN);
   } else picture.points(now.x_T, { colour: grey, size: 2 });
-  if (args?.start) {
-    const [px, py] = picture.at(...args.start), { context: c } = picture;
-    Object.assign(c, { strokeStyle: picture.colour("--lab-ink"), lineWidth: 2 });
-    c.beginPath();
-    c.arc(px, py, 7, 0, 2 * Math.PI);
-    c.stroke();
-  }
+  if (args?.start) picture.ring(picture.at(...args.start), 7, picture.colour("--lab-ink"));
 }
 
 /** What a run was, in words. */

@@ -2,7 +2,7 @@
 
 import { breathe } from "../breathe.js";
 import { Picture } from "../canvas.js";
-import { button, controls, make, menu, outputs, select, sentence, slider } from "../controls.js";
+import { button, controls, legendOf, make, menu, outputs, select, sentence, slider } from "../controls.js";
 import { denoiser } from "../denoiser.js";
 import { handle } from "../handle.js";
 import { lab } from "../lab.js";
@@ -35,10 +35,10 @@ class SolverLab {
       "look for one that is hard for all of them.");
     const pictures = make(el, "div", { className: "lab-pictures" });
     this.picture = new Picture(pictures, { label: "", limit: SOLVER_LIMIT });
-    const side = make(pictures, "div", { className: "lab-side" }), list = make(side, "ul", { className: "lab-legend" });
+    const side = make(pictures, "div", { className: "lab-side" });
     const entries = [["○", "the start, pure noise"], ["—", "the path, by 120 evaluations"], ["●", "where the solver stops"],
       ["✕", "where it ends"]];
-    for (const [sign, words] of entries) make(list, "li", {}, make(null, "span", { textContent: sign }), ` ${words}`);
+    legendOf(side, entries);
     outputs(side, { asked: "evaluations", miss: "from the end of the path", coast: "from the nearest coast" });
     this.#controls(controls(el));
     sentence(el, "A step of Euler's leaves a bend on its outside. Heun's asks twice and turns in, but needs short " +
@@ -105,11 +105,11 @@ class SolverLab {
     picture.points(this.api.data.outline.x, { colour: colour("grey"), size: 1.2, alpha: 0.6 });
     if (layer("exact path")) picture.line(this.fine.map(at), { colour: colour("ink"), width: 2.5 });
     picture.line(this.way.map(at), { colour: colour("accent"), width: 1.8, dash: [6, 4] });
-    if (layer("the solver's stops")) for (const place of this.way.slice(1, -1)) this.#disc(at(place), 3.5, colour("accent"));
+    if (layer("the solver's stops")) for (const place of this.way.slice(1, -1)) this.picture.disc(at(place), 3.5, colour("accent"));
     if (layer("ends, all budgets")) this.#allEnds(colour("grey"));
     this.#cross(at(this.way.at(-1)), colour("accent"));
-    this.#disc(at(this.fine.at(-1)), 4.5, colour("ink"));
-    this.#ring(at(this.start), 7, colour("ink"));
+    this.picture.disc(at(this.fine.at(-1)), 4.5, colour("ink"));
+    this.picture.ring(at(this.start), 7, colour("ink"));
   }
 
   /** Small discs where this solver ends with each of the budgets. */
@@ -117,24 +117,8 @@ class SolverLab {
     for (const evaluations of BUDGETS) {
       const run = { solver: this.solver.value, evaluations, grid: this.grid.value };
       const end = last(solverWay(this.predictor, this.schedule, this.start, run));
-      this.#disc(this.picture.at(...end), 3, colour);
+      this.picture.disc(this.picture.at(...end), 3, colour);
     }
-  }
-
-  #disc([x, y], radius, colour) {
-    const c = this.picture.context;
-    c.fillStyle = colour;
-    c.beginPath();
-    c.arc(x, y, radius, 0, 2 * Math.PI);
-    c.fill();
-  }
-
-  #ring([x, y], radius, colour) {
-    const c = this.picture.context;
-    Object.assign(c, { strokeStyle: colour, lineWidth: 2 });
-    c.beginPath();
-    c.arc(x, y, radius, 0, 2 * Math.PI);
-    c.stroke();
   }
 
   #cross([x, y], colour) {
