@@ -30,7 +30,8 @@ SURFACE_CONFIG = Config(
     batch_size=1024,
 )
 SURFACES = ("sine", "helix")
-# Changes to the settings of the surfaces: a network large enough for a verdict on schedules.
+# Changes to the settings of the surfaces: a network large enough, and trained long enough and at an annealed rate, for
+# a verdict on the schedule: six times the updates, ten times the weights.
 LARGE = {
     "network": "fourier",
     "hidden": (128,) * 3,
@@ -40,8 +41,6 @@ LARGE = {
     "lr_schedule": "one cycle",
     "optimiser": "adamw",
 }
-# Large enough, and trained long enough and at an annealed rate, for a verdict on the schedule: six times the updates,
-# ten times the weights.
 # The book's way on STATES, small enough to be trained a few hundred times.
 STATES_CONFIG = Config(
     data="states",

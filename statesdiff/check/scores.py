@@ -46,7 +46,8 @@ class ScoreToBeat:
     def verdict(self, score: float) -> Verdict:
         """What is to be said of a score: tick or cross, the value, the range, what it is, and the book's own."""
         bound = "at least" if self.higher else "at most"
-        asked = f"({bound} {_digits(self.target)}, give or take {100 * self.tolerance:.2g}%)"
+        slack = f", give or take {100 * self.tolerance:.2g}%" if self.tolerance else ""
+        asked = f"({bound} {_digits(self.target)}{slack})"
         return Verdict(
             self.reached(score), f"{_digits(score)}  {asked}  {self.what}; the book's own is {_digits(self.best)}"
         )

@@ -92,6 +92,12 @@ def test_a_count_is_told_in_full():
     assert repr(count(float("nan"))).startswith("✗ nan  (") and repr(count(1234.5)).startswith("✓ 1.23e+03")
 
 
+def test_a_score_that_every_processor_gets_alike_has_nothing_to_give_or_take():
+    count = ScoreToBeat(lambda made: made, "points", target=4, best=2, tolerance=0.0)
+    assert repr(count(4.0)) == "✓ 4  (at most 4)  points; the book's own is 2"
+    assert repr(count(4.01)).startswith("✗ 4.01  (at most 4)")
+
+
 def test_who_misses_by_less_than_a_processor_does_passes():
     assert SHORT.reached(4.07) and not SHORT.reached(4.09)
     assert LONG.reached(3.93) and not LONG.reached(3.91)
