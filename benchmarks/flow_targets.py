@@ -3,7 +3,7 @@
 python benchmarks/flow_targets.py           # statesdiff/results/flow-targets.csv, about 8 minutes of one core
 
 The network is the book's Fourier one, with a skip connection that suits its target: at both ends of time it starts from
-the best guess there, and linearly in between. Those of noise, x_0 and v look at x_t and t; that of the velocity at
+the best guess there that is linear in x, and in between from what lies between; for v that is 0 throughout. Those of noise, x_0 and v look at x_t and t; that of the velocity at
 x_s = x_t / c_t and at flow time s. Times are drawn "logit-normal" in s, and t at the nearest times; for noise
 and velocity also "evenly", in t or in s, as each was published, and at "low noise", as in the book's recipe,
 t = ceil(T u^3), and s at the flow times of these t. Everything else is the recipe's.
@@ -55,7 +55,7 @@ class Predictor(nn.Module):
     def forward(self, x: Tensor, clock: Tensor) -> Tensor:
         """The prediction of the target; clock, 0 for data to T for noise, need not be whole."""
         u = (clock / self.T).to(x)[:, None]
-        skip = {"noise": u, "clean point": 1 - u, "v": u, "velocity": 1 - 2 * u}[self.target]
+        skip = {"noise": u, "clean point": 1 - u, "v": 0 * u, "velocity": 1 - 2 * u}[self.target]
         return skip * x + self.net(x, clock)
 
     def seen(self, x_0: Tensor, eps: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:

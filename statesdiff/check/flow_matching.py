@@ -105,7 +105,7 @@ gaussian_flow = OnPaper(
         "the true way ends at w, not at w^2: variances are squares of lengths": (1.2, 0.8, 4.0),
         "at s = 0 the velocity is the mean of the data less x, here -x: it is not 0": (1.2, 1.6, 2.0),
     },
-    praise="the first half of the way goes the wrong way, and two steps do not find back",
+    praise="the first step goes the wrong way, and the second does not find back",
     rtol=1e-3,
 )
 
@@ -146,7 +146,7 @@ def sample(predictor, schedule, x, times):
     },
     praise={
         "A": "the network was shown x_s, which lies nearer to the middle than the x_t that it knows",
-        "B": "without the division by s early velocities are ten times too small; later steps make good for most of it",
+        "B": "without the division by s early velocities are far too small; later steps make good for most of it",
         "C": "steps of one length, although the times are not even: the clock says 1 before the points have arrived",
         "D": "x_T is not x_s: the starts lie 8% too far out, and the map is as good",
     },
