@@ -64,7 +64,10 @@ def steps(solver: str, many: int, seed: int) -> list[dict]:
     """The book's U-Net told the label, through so many evaluations of a solver."""
     net, schedule = fashion_unet()
     x_T, y = starts(seed)
-    drawn = by_parts(lambda x, told: SOLVERS[solver][0](partial(net, y=told), schedule, x, many), x_T, y)
+    how = SOLVERS[solver][0]
+    if solver == "fresh noise":
+        how = partial(how, generator=stream("fresh", seed))  # one for all parts
+    drawn = by_parts(lambda x, told: how(partial(net, y=told), schedule, x, many), x_T, y)
     return [judged(drawn, y, seed, study="steps", solver=solver, evaluations=many)]
 
 
@@ -285,8 +288,10 @@ def _quick_eased(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor
     return last(dpm_solver(predictor, schedule, x_T, steps=evaluations))
 
 
-def _fresh(predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, evaluations: int) -> Tensor:
-    return last(ddim(predictor, schedule, x_T, steps=evaluations, eta=1.0, generator=stream("fresh")))
+def _fresh(
+    predictor: NoisePredictor, schedule: NoiseSchedule, x_T: Tensor, evaluations: int, generator: torch.Generator
+) -> Tensor:
+    return last(ddim(predictor, schedule, x_T, steps=evaluations, eta=1.0, generator=generator))
 
 
 # name: how, and with how many evaluations

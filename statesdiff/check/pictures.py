@@ -133,6 +133,6 @@ def there_and_back(net, schedule, x_0, times):
     {
         "A": "fresh noise at each step forgets the garment: what comes back is some other one",
         "B": "x stays at the time it has, so noise remains noise: it must go to the earlier time, s",
-        "C": "x is at time s and is taken for one at time t: each step takes away too much, and with it all folds",
+        "C": "x, at time s, is taken for one at time t: line 6 puts back what line 5 took, and x stays the image",
     },
 )
