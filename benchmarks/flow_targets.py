@@ -4,10 +4,10 @@ python benchmarks/flow_targets.py           # statesdiff/results/flow-targets.cs
 
 The network is the book's Fourier one, with a skip connection that suits its target: at both ends of time it starts from
 the best guess there that is linear in x, and in between from what lies between; for v that is 0 throughout. Those of
-noise, x_0 and v look at x_t and t; that of the velocity at x_s = x_t / c_t and at flow time s. Times are drawn "logit-
-normal" in s, and t at the nearest times; for noise and velocity also "evenly", in t or in s, as each was published, and
-at "low noise", as in the book's recipe, t = ceil(T u^3), and s at the flow times of these t. Everything else is the
-recipe's.
+noise, x_0 and v look at x_t and t; that of the velocity at x_s = x_t / c_t and at flow time s. Times are drawn
+"logit-normal" in s, and t at the nearest times; for noise and velocity also "evenly", in t or in s, as each was
+published, and at "low noise", as in the book's recipe, t = ceil(T u^3), and s at the flow times of these t. Everything
+else is the recipe's.
 
 "excess at L": mean square of eps_hat - E[eps | x_t], per coordinate, at the time whose log-SNR is nearest to L, on
 fresh points; whatever a network predicts is turned into noise first. "distance" to the outline, "coverage" and "EMD" to
