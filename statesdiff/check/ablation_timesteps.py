@@ -139,7 +139,7 @@ def total_for(T, x, fresh):
     },
     praise={
         "A": "the betas are kept, so few levels leave the data in place, and N(0, I) is the wrong start",
-        "B": "the sampler takes ten steps whatever T is, so that more levels cannot help it: the other knob",
+        "B": "the sampler takes at most ten steps, so that more levels cannot help it: the other knob",
         "C": "the samples are compared with the points that the denoiser knows, and real points would do worse",
     },
     names={
