@@ -46,7 +46,7 @@ def device(text: str) -> str:
 
 def _options(p: argparse.ArgumentParser) -> None:
     p.add_argument("study", choices=STUDIES, metavar="NAME", help=", ".join(STUDIES))
-    p.add_argument("--full", action="store_true", help="as in the book; default: a tenth of the epochs and 2 seeds")
+    p.add_argument("--full", action="store_true", help="at full length; default: a tenth of the epochs and 2 seeds")
     p.add_argument("--data", help="a file of points (N, D), a toy set or states, in place of the study's own data sets")
     p.add_argument("--seeds", type=count, help="how many; default: 20 with --full, else 2")
     p.add_argument("--workers", type=count, help="how many threads; default: all processors")
