@@ -1,5 +1,7 @@
 """How the ablations judge a denoiser: what is measured on its samples, on its loss, and on real points instead."""
 
+from dataclasses import replace
+
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from statesdiff.ablations.configs import Sampling
 from statesdiff.ablations.homework import N_EMD, kernel_nll, total_emd
 from statesdiff.ablations.memorising import TIMES, GapTest
 from statesdiff.ablations.toys import Points
-from statesdiff.data import JITTER, STATE_NAMES, outline_points
+from statesdiff.data import JITTER, STATE_NAMES, Dataset, outline_points
 from statesdiff.exact import IdealDenoiser
 from statesdiff.rng import randn, stream
 from statesdiff.schedule import NoiseSchedule
@@ -117,15 +119,24 @@ def denoising_losses(
 
 
 def floor(known: Points, sampling: Sampling, seed: int) -> dict[str, float]:
-    """The same measures of real points: fresh ones, or training points of a set whose distribution is not known."""
+    """The same measures of real points: those of `floor_points`."""
+    real = floor_points(known, sampling.n, seed)
+    found = evaluate(real.x, known, known.train.x, seed)
+    return found | (evaluate_labels(real.x, real.y, known, seed) if sampling.guidance is not None else {})
+
+
+def floor_points(known: Points, n: int, seed: int) -> Dataset:
+    """n fresh points, or training points of a set whose distribution is not known, drawn as a sampler draws them.
+
+    STATES, moons and circles have as many points of each class; those of a sampler vary. A floor with equal numbers
+    would be too low for any sampler to reach, so this is a tenth of a larger set, shuffled.
+    """
     if known.fresh is None:
-        rows = torch.randint(len(known.train), (sampling.n,), generator=stream("floor", seed))
-        x, y = known.train.x[rows], known.train.y[rows]
+        pool, rows = known.train, torch.randint(len(known.train), (n,), generator=stream("floor", seed))
     else:
-        real = known.fresh(sampling.n, 1000 + seed)
-        x, y = real.x, real.y
-    found = evaluate(x, known, known.train.x, seed)
-    return found | (evaluate_labels(x, y, known, seed) if sampling.guidance is not None else {})
+        pool = known.fresh(10 * n, 1000 + seed)
+        rows = torch.randperm(len(pool), generator=stream("floor", seed))[:n]
+    return replace(pool, x=pool.x[rows], y=pool.y[rows])
 
 
 def labels_like(y: Tensor, n: int, seed: int) -> Tensor:

@@ -15,6 +15,7 @@ from statesdiff.ablations.judging import (
     evaluate,
     evaluate_labels,
     floor,
+    floor_points,
     labels_like,
     sample_and_evaluate,
 )
@@ -191,11 +192,21 @@ def test_samples_that_are_far_away_yet_finite_are_measured():
 def test_the_floor_is_the_same_computation_on_fresh_points(name):
     known = points(name)
     found = floor(known, Sampling(n=1000, guidance=1.0), 2)
-    real = known.fresh(1000, 1002)
+    real = floor_points(known, 1000, 2)
+    assert not set(map(tuple, real.x.tolist())) & set(map(tuple, known.fresh(1000, 2).x.tolist()))
     assert found == evaluate(real.x, known, known.train.x, 2) | evaluate_labels(real.x, real.y, known, 2)
     assert "accuracy" not in floor(known, Sampling(n=1000), 2)
     worse = evaluate(known.train.x[:1000] + 0.3, known, known.train.x, 2)
     assert all(found[key] < worse[key] for key in ("EMD", "EMD (total)", "to train"))
+
+
+@pytest.mark.parametrize(("name", "share"), [("states", 0.2), ("moons", 0.5), ("blobs", 0.8)])
+def test_class_counts_of_a_floor_vary_as_those_of_a_sampler(name, share):
+    known = points(name)
+    counts = torch.tensor([int((floor_points(known, 1000, seed).y == 0).sum()) for seed in range(120)]).double()
+    spread = (1000 * share * (1 - share)) ** 0.5  # binomial; a tenth of a set has 0.95 of it
+    assert counts.mean() == pytest.approx(1000 * share, abs=4 * spread / 120**0.5)
+    assert 0.7 * spread < counts.std() < 1.25 * spread
 
 
 def test_the_floor_of_ones_own_points_is_that_of_the_training_points(tmp_path):
