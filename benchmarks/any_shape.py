@@ -6,9 +6,10 @@ The points are STATES in the first two of D coordinates and Gaussians of deviati
 (`statesdiff.ablations.embedded`), 5,000 to learn from. The schedule is linear, scaled so that it ends at T = 150 as the
 book's does at 500. The network sees the points brought to mean 0 and variance 1 in each coordinate, as `statesdiff
 train --units standard` has it, and its samples are brought back. Every seed has its own rotation, training points,
-network, samples and fresh points. A row is 1,000 samples through all T steps, or fresh points ("real"), turned back
-before they are judged: distance to the outlines, share of the outlines covered and EMD to fresh points, all three in
-the plane of STATES; the deviation of the other coordinates, if there are any; and EMD in all D dimensions.
+network, samples and fresh points. A row is 1,000 samples through all T steps, or fresh points ("real") of which, as of
+samples, not each state has as many, turned back before they are judged: distance to the outlines, share of the outlines
+covered and EMD to fresh points, all three in the plane of STATES; the deviation of the other coordinates, if there are
+any; and EMD in all D dimensions.
 """
 
 import pandas as pd
@@ -41,7 +42,7 @@ def make(D: int, seed: int, steps: int | None = None) -> list[dict]:
     drawn = {
         "exact": draw(known.ideal(schedule), schedule, D, seed),
         RECIPE: (draw(model, schedule, D, seed).double() * train.width + train.shift).float(),
-        "real": known.draw(N // 5, seed=20_000 + seed).x,
+        "real": real(known, seed),
     }
     fresh = known.draw(N // 5, seed=10_000 + seed).x
     about = {"data": "states", "D": D, "T": T, "n": N}
@@ -52,6 +53,12 @@ def draw(predictor: NoisePredictor, schedule: NoiseSchedule, D: int, seed: int) 
     """N samples through all steps, from the same noise for every predictor."""
     generator = stream("sample", seed)
     return last(ddpm(predictor, schedule, randn(N, D, generator=generator), generator=generator))
+
+
+def real(known: Embedded, seed: int) -> Tensor:
+    """N fresh points (N, D), a tenth of a larger set, shuffled: as in a sampler's, the number of each state varies."""
+    pool = known.draw(2 * N, seed=20_000 + seed).x
+    return pool[torch.randperm(len(pool), generator=stream("real", seed))[:N]]
 
 
 def judge(samples: Tensor, fresh: Tensor, known: Embedded) -> dict[str, float]:

@@ -116,6 +116,8 @@ def test_what_the_page_says_of_many_dimensions_is_in_the_table():
     assert (exact.distance / real.distance).between(0.95, 1.1).all()
     assert 3.5 < learnt.distance[8] / real.distance[8] < 4.5 and learnt.distance[64] / real.distance[64] > 10
     assert 0.5 < learnt.coverage[64] < 0.65
+    emd = table("any-shape").groupby(["D", "network"]).EMD.mean().unstack()
+    assert (emd.exact / emd.real).between(0.9, 1.1).all()
     wide = "deviation of the others"
     assert 1.05 < learnt[wide][64] / real[wide][64] < 1.15 and (exact[wide] / real[wide]).drop(2).gt(1.02).all()
 

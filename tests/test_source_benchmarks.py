@@ -10,6 +10,7 @@ import pytest
 import runs
 import torch
 
+from statesdiff.ablations.embedded import Embedded
 from statesdiff.ablations.toys import points
 
 # Runs
@@ -51,6 +52,23 @@ def test_a_seed_of_any_shape_has_a_row_for_each_way(few_points):
     assert rows.loc["fourier", "coverage"] < rows.loc["real", "coverage"] / 5  # fifty points cover a fifth at best
     assert rows.loc["fourier", "EMD in D"] > 2 * rows.loc["real", "EMD in D"]
     pd.testing.assert_frame_equal(rows, pd.DataFrame(any_shape.make(5, seed=1, steps=2)).set_index("network"))
+
+
+def test_real_points_of_any_shape_have_as_many_of_each_state_as_a_sampler_may_have(monkeypatch):
+    monkeypatch.setattr(any_shape, "N", 100)
+    known = Embedded(2, 1)
+
+    counts = []
+    for seed in range(20):
+        pool = known.draw(2 * any_shape.N, seed=20_000 + seed)
+        x = any_shape.real(known, seed)
+        assert x.shape == (100, 2)
+        same = (x[:, None] == pool.x).all(2)
+        assert same.any(1).all()
+        counts.append(int((pool.y[same.int().argmax(1)] == 0).sum()))
+    counts = torch.tensor(counts).double()
+    assert counts.mean() == pytest.approx(20, abs=4)
+    assert 2 < counts.std() < 6  # binomial: 4
 
 
 # Guided and conditional
