@@ -45,9 +45,11 @@ def width_for(f: Callable[[int, int, int, int], int]) -> Verdict:
     """f(depth, budget, n_in, n_out) -> the greatest width whose network has at most `budget` weights."""
     asked = 4, 5190, 30, 12
     exact, wrong = _widths(*asked)
+    smaller = {"right, but a network that has just as many weights as the budget is allowed: <=, not <": 33}
     return first_failing(
         "as wide as the budget allows",
         lambda: judge(f, asked, int(exact), wrong),
+        lambda: judge(f, (4, 5044, 30, 12), 34, smaller).at("a budget that is met exactly"),
         lambda: judge(f, (1, 100, 3, 2), 16, {}).at("depth 1"),
     )
 

@@ -21,12 +21,14 @@ def count_updates(f: Callable[[int, int, int], int]) -> Verdict:
     one_too_many = {
         "a batch too many in each epoch: when n is a multiple of the batch size, nothing is left over": epochs * 17
     }
+    rounded = {"a small batch that is left over is a batch, too: round up, not to the nearest number": epochs * 10}
     return first_failing(
         "the unit of work is the update, not the epoch",
         lambda: judge(
             f, (epochs, n, batch_size), epochs * -(-n // batch_size), _wrong_updates(epochs, n, batch_size), rtol=1e-5
         ),
         lambda: judge(f, (epochs, 1024, batch_size), epochs * 16, one_too_many, rtol=1e-5),
+        lambda: judge(f, (epochs, n, 96), epochs * 11, rounded, rtol=1e-5),
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 IDLE = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE", "COPY_FREE_VARS"}  # a body that does nothing
+NOISE = re.compile(r'"(check_uniform|normal_kernel|bernoulli).*not implemented for \'(Long|Int)\'')  # rand_like(y)
 SIZES = re.compile(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
 
 
@@ -62,6 +63,8 @@ class Attempt:
 
     def _why(self, error: str) -> str:
         """What to add to an error of PyTorch's: arguments that were swapped, one number a row that met the rows."""
+        if NOISE.match(error):
+            return ": random numbers like whole numbers would be whole: torch.rand(y.shape) has the type of fractions"
         if "not implemented for 'Long'" in error or "floating point type for target" in error:
             return ": whole numbers have come where others belong; are two arguments in the wrong order?"
         found = SIZES.search(error)

@@ -146,8 +146,8 @@ def _gap(p: Tensor, y: Tensor) -> tuple[Tensor, dict[str, Tensor | list[Tensor]]
     }
 
 
-def two_gaussians(f: Callable[[float, float, float], Any]) -> Verdict:
-    """f(m, v, alpha_bar_t) -> (k, Bayes accuracy), classes N(m, v) and N(-m, v), p(first | x_t) = sigmoid(k x_t)."""
+def two_gaussians(f: Callable[[Tensor, Tensor, Tensor], Any]) -> Verdict:
+    """f(m, v, alpha_bar_t), scalars -> (k, Bayes accuracy), classes N(+-m, v), p(first | x_t) = sigmoid(k x_t)."""
     m, v, ab = 0.8, 0.25, 0.6
     centre, variance = ab**0.5 * m, ab * v + 1 - ab
     right = k, accuracy = _of_two(centre, variance)
@@ -169,7 +169,8 @@ def two_gaussians(f: Callable[[float, float, float], Any]) -> Verdict:
         "the accuracy: divide by the deviation of x_t, not by its variance": (k, _normal(centre / variance)),
         "the accuracy: this is p(first | x_t) at the centre; average over all points": (k, _sigmoid(k * centre)),
     }
-    return judge(f, (m, v, ab), right, wrong, "the noisier, the flatter the sigmoid and the nearer to a coin")
+    scalars = torch.tensor([m, v, ab], dtype=torch.float64).unbind()
+    return judge(f, scalars, right, wrong, "the noisier, the flatter the sigmoid and the nearer to a coin")
 
 
 def _of_two(centre: float, variance: float) -> tuple[float, float]:

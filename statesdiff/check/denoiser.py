@@ -37,8 +37,14 @@ def t_bar(f: Callable[[Tensor, int], Tensor]) -> Verdict:
         "t_bar mismatch: the clock runs backwards, t = 0 should be -1": 1 - 2 * t / T,
         "the division by T is missing": [t - T / 2, 2 * (t - T / 2)],
     }
-    return judge(
-        f, (t, T), right, wrong, "the same clock in training and in sampling", places=("t", [0, 1, 25, 50, 99, 100])
+    odd, halved = (
+        torch.tensor([0, 1, 12, 25]),
+        "right for even T: half of an odd one is no whole number, so T / 2, not T // 2",
+    )
+    return first_failing(
+        "the same clock in training and in sampling",
+        lambda: judge(f, (t, T), right, wrong, places=("t", t.tolist())),
+        lambda: judge(f, (odd, 25), normalised_time(odd, 25), {halved: 2 * (odd - 12) / 25}).at("T = 25"),
     )
 
 
@@ -130,8 +136,8 @@ def _wrong_guesses(x_t: Tensor, eps_hat: Tensor, ab: Tensor) -> dict[str, Any]:
     }
 
 
-def gaussian_denoiser(f: Callable[[float, float], Any]) -> Verdict:
-    """f(v, alpha_bar_t) -> (k, floor) for x_0 ~ N(0, v) in one dimension: E[eps | x_t] = k x_t, and the Bayes loss."""
+def gaussian_denoiser(f: Callable[[Tensor, Tensor], Any]) -> Verdict:
+    """f(v, alpha_bar_t) -> (k, floor), scalars, for x_0 ~ N(0, v) in 1D: E[eps | x_t] = k x_t, and the Bayes loss."""
     v, ab = 0.25, 0.6
     right = _of_gaussian(ab * v, ab)
     k, floor = right
@@ -149,7 +155,7 @@ def gaussian_denoiser(f: Callable[[float, float], Any]) -> Verdict:
         "the floor: this is a standard deviation: the loss is squared": (k, floor**0.5),
     }
     praise = "at t = T, where k is 1 and nothing is left, down to clean data, where the noise cannot be seen"
-    return judge(f, (v, ab), right, wrong, praise)
+    return judge(f, torch.tensor([v, ab], dtype=torch.float64).unbind(), right, wrong, praise)
 
 
 def _of_gaussian(signal: float, alpha_bar_t: float) -> tuple[float, float]:
@@ -230,6 +236,9 @@ def _settings(made: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings of the network and of its training, if they keep to the rules."""
     if not isinstance(made, dict) or set(made) != {"network", "training"}:
         raise AgainstTheRules('what is judged is {"network": {...}, "training": {...}}')
+    for name, settings in made.items():
+        if not isinstance(settings, dict):
+            raise AgainstTheRules(f'"{name}" must be a dictionary of settings, yours is {settings!r}')
     training = {"steps": UPDATES, "batch_size": 512} | made["training"]
     if training["steps"] > UPDATES or training["batch_size"] > 512:
         raise AgainstTheRules(f"allowed are {UPDATES} updates of 512 points; take fewer if you like")

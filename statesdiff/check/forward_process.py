@@ -46,25 +46,24 @@ def add_noise(f: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]) -> V
         return Verdict(False, "return two tensors, x_t and eps: whoever trains a network needs the noise as its target")
     if not (isinstance(got, tuple | list) and len(got) == 2 and all(isinstance(part, Tensor) for part in got)):
         return Verdict(False, "return two tensors: x_t and the eps that made it")
-    x_t, eps = got
+    x_t, eps = (part.detach().double() for part in got)
     return first_failing(
         "the right mixture at every t, and its noise",
-        lambda: _wrong_order(x_t, eps, x_0, ab[t]),
+        lambda: _wrong_order(x_t, eps, x_0.double(), ab[t]),
         lambda: _odd_noise(eps, x_0),
-        lambda: _judge_mixture(x_t, eps, x_0, t, ab),
+        lambda: _judge_mixture(x_t, eps, x_0.double(), t, ab.double()),
         lambda: manners(tried, random=True),
     )
 
 
 def _wrong_order(x_t: Tensor, eps: Tensor, x_0: Tensor, ab: Tensor) -> Verdict | None:
-    swapped = x_t.shape == x_0.shape and close(eps.double(), _mix(x_0, x_t, ab), 1e-4)
+    swapped = x_t.shape == x_0.shape and close(eps, _mix(x_0, x_t, ab), 1e-4)
     return rule_out({"the two are in the wrong order: return x_t first, then eps": swapped})
 
 
 def _odd_noise(eps: Tensor, x_0: Tensor) -> Verdict | None:
     if eps.shape != x_0.shape:
         return Verdict(False, f"eps needs one number per coordinate, {tuple(x_0.shape)}; yours has {tuple(eps.shape)}")
-    eps = eps.double()
     shared = {
         "one noise for both coordinates of a point: draw one number for each, torch.randn_like(x_0)": (
             eps.diff(dim=1).abs().max() < 1e-6 < eps.std()
@@ -99,16 +98,18 @@ def _judge_mixture(x_t: Tensor, eps: Tensor, x_0: Tensor, t: Tensor, ab: Tensor)
 
 
 def _where(x_t: Tensor, eps: Tensor, x_0: Tensor, t: Tensor, ab: Tensor) -> Verdict | None:
-    """Where a mixture is wrong, and what it is made of there."""
+    """Where a mixture is wrong, and what it is made of there; None where numbers are no numbers."""
+    if not x_t.isfinite().all():
+        return None
     off = ~torch.isclose(x_t, _mix(x_0, eps, ab[t]), rtol=1e-4, atol=1e-4).all(1)
     times = t[off].unique().tolist()
     if not off[torch.isin(t, torch.tensor(times))].all():
         return None  # at one time right and wrong
     at = times[len(times) // 2]
     rows = t == at
-    parts = torch.stack([x_0[rows].flatten(), eps[rows].flatten()], dim=1).double()
-    found = torch.linalg.lstsq(parts, x_t[rows].flatten().double()[:, None]).solution[:, 0]
-    if not torch.allclose(parts @ found, x_t[rows].flatten().double(), rtol=1e-3, atol=1e-3):
+    parts = torch.stack([x_0[rows].flatten(), eps[rows].flatten()], dim=1)
+    found = torch.linalg.lstsq(parts, x_t[rows].flatten()[:, None]).solution[:, 0]
+    if not torch.allclose(parts @ found, x_t[rows].flatten(), rtol=1e-3, atol=1e-3):
         return None
     where = f"wrong at t = {' and '.join(map(str, times))} only" if len(times) < 4 else f"wrong, at t = {at} for one"
     a, b = found.tolist()

@@ -56,10 +56,11 @@ def _constant(got: Tensor, right: Tensor, rtol: float) -> str:
     factor = float((got * right).sum() / right.square().sum()) if right.any() else 0.0
     if abs(factor) > rtol and _near(got, factor * right, rtol):
         known = next((word for value, word in FACTORS.items() if abs(abs(factor) / value - 1) < 10 * rtol), "")
-        if known or got.numel() > 1:
-            return f"right up to a factor, {'-' if factor < 0 else ''}{known or format(abs(factor), '.3g')}"
+        size = known or format(abs(factor), ".3g")
+        if (known or got.numel() > 1) and size != "1":  # a factor of 1, as it is printed, would say that all is right
+            return f"right up to a factor, {'-' if factor < 0 else ''}{size}"
     shift = (got - right).mean()
-    if got.numel() > 1 and _near(got - shift, right, rtol):
+    if got.numel() > 1 and abs(shift) > 4 * rtol * (1 + right.abs().max()) and _near(got - shift, right, rtol):
         return f"right up to an added constant, {shift:.3g}"
     return ""
 

@@ -159,8 +159,10 @@ def _ranges() -> dict[str, tuple[float, float]]:
 def _different(samples: Tensor) -> int:
     """How many different points there are among samples that all four rulers accept."""
     samples = torch.as_tensor(samples).detach().float()
-    if samples.shape != (COUNT, 2) or not samples.isfinite().all():
+    if samples.shape != (COUNT, 2):
         raise AgainstTheRules(f"hand in {COUNT:,} points of the plane, ({COUNT}, 2); yours are {tuple(samples.shape)}")
+    if lost := int((~samples.isfinite()).any(dim=1).sum()):
+        raise AgainstTheRules(f"{lost:,} of your {COUNT:,} points are NaN or infinite")
     found = _four_rulers(samples)
     objections = [
         f"{name} {found[name]:.3f}, accepted is {low:.3f} to {high:.3f}"

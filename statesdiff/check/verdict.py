@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from statesdiff.check.attempt import Attempt
+from statesdiff.check.attempt import Attempt, untouched
 from statesdiff.check.hints import Places, likeness, misshapen
 
 
@@ -48,10 +48,8 @@ def numbers(got: Any, dtype: torch.dtype | None = torch.float64) -> tuple[Tensor
     try:
         return torch.as_tensor(got, dtype=dtype).detach(), None
     except (TypeError, ValueError, RuntimeError):
-        message = f"expected numbers, but your function returned {type(got).__name__}"
-        if isinstance(got, tuple):
-            message += f" of {len(got)}: return one thing"
-        return torch.empty(0), Verdict(False, message)
+        what = f"tuple of {len(got)}: return one thing" if isinstance(got, tuple) else type(got).__name__
+        return torch.empty(0), Verdict(False, f"expected numbers, but your function returned {what}")
 
 
 def compare(
@@ -63,15 +61,15 @@ def compare(
     """
     if verdict := _one_of_several(got, right, rtol):
         return verdict
-    got, verdict = numbers(got)
+    right = torch.as_tensor(right, dtype=torch.float64)
+    several, (got, verdict) = got, numbers(got)
     if verdict:
-        return verdict
+        return (_no_number(several) if right.dim() == 1 and len(right) < 4 else None) or verdict
     if close(got, right, rtol):
         return Verdict(True, praise)
     for diagnosis, values in wrong.items():
         if any(close(got, value, rtol) for value in (values if isinstance(values, list) else [values])):
             return Verdict(False, diagnosis)
-    right = torch.as_tensor(right, dtype=torch.float64)
     if verdict := wrong_shape(got, right, rtol):
         return verdict
     return Verdict(False, f"not the right numbers: {likeness(got, right, rtol, places)}", recognised=False)
@@ -84,6 +82,16 @@ def _one_of_several(got: Any, right: Any, rtol: float) -> Verdict | None:
     parts = [numbers(part)[0] for part in got]
     places = [k for k, part in enumerate(parts) if close(part, right, rtol)]
     return Verdict(False, f"of your {len(got)} results, [{places[0]}] is right: return that alone") if places else None
+
+
+def _no_number(got: Any) -> Verdict | None:
+    """A verdict on the first of several things that is not a number; None where there are not several."""
+    for k, part in enumerate(got if isinstance(got, tuple | list) else ()):
+        if untouched(part):
+            return Verdict(None, f"entry {k} is not filled in yet, counted from 0")
+        if numbers(part)[1]:
+            return Verdict(False, f"expected numbers, but [{k}] is {type(part).__name__}")
+    return None
 
 
 def wrong_shape(got: Tensor, right: Tensor, rtol: float = 1e-4) -> Verdict | None:

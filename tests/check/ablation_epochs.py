@@ -17,6 +17,8 @@ def count_in_a_loop(epochs, n, batch_size):
 
 right("count_updates", lambda e, n, b: e * math.ceil(n / b), lambda e, n, b: e * -(-n // b), count_in_a_loop)
 wrong("count_updates", lambda e, n, b: e * (n // b), "smaller batch", "round up")
+wrong("count_updates", lambda e, n, b: e * round(n / b), "not to the nearest number")
+wrong("count_updates", lambda e, n, b: e * int(n / b + 0.5), "not to the nearest number")
 wrong("count_updates", lambda e, n, b: e * n / b, "a last batch of its own")
 wrong("count_updates", lambda e, n, b: e * n // b, "a last batch of its own")
 wrong("count_updates", lambda e, n, b: math.ceil(e * n / b), "a last batch of its own")

@@ -6,6 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.stats import norm
 
 from tests.check.answers import right, wrong
 
@@ -205,7 +206,17 @@ def two_on_a_grid(m, v, alpha_bar_t):
     return [(log_odds[-1] - log_odds[0]) / (x[-1] - x[0]), accuracy]
 
 
-right("two_gaussians", of_two(), two_on_a_grid)
+def with_tensors(m, v, alpha_bar_t):
+    centre, variance = alpha_bar_t.sqrt() * m, alpha_bar_t * v + (1 - alpha_bar_t)
+    return 2 * centre / variance, (1 + torch.erf(centre / variance.sqrt() / 2**0.5)) / 2
+
+
+def with_scipy(m, v, alpha_bar_t):
+    centre, variance = math.sqrt(alpha_bar_t) * m, alpha_bar_t * v + 1 - alpha_bar_t
+    return 2 * centre / variance, norm.cdf(centre / variance**0.5)
+
+
+right("two_gaussians", of_two(), two_on_a_grid, with_tensors, with_scipy)
 wrong("two_gaussians", lambda m, v, a: of_two()(m, v, a)[::-1], "the order is k first")
 wrong("two_gaussians", of_two(k=lambda c, s2: -2 * c / s2), "sign of k")
 wrong("two_gaussians", of_two(k=lambda c, s2: c / s2), "factor 2 is missing")

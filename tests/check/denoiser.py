@@ -1,5 +1,8 @@
 """Answers to the exercises of chapter 3, right and wrong."""
 
+import math
+
+import numpy as np
 import torch
 
 from statesdiff.training import low_noise_t
@@ -18,6 +21,8 @@ wrong("t_bar", lambda t, T: torch.linspace(-1, 1, T)[t - 1], "t_bar mismatch", "
 wrong("t_bar", lambda t, T: 2 * ((t + 1) / T - 1 / 2), "t_bar mismatch", "one step ahead")
 wrong("t_bar", lambda t, T: (t - T / 2) / T, "t_bar mismatch", "factor 2")
 wrong("t_bar", lambda t, T: 2 * (t - T // 2) // T, "integer division")
+wrong("t_bar", lambda t, T: 2 * (t - T // 2) / T, "right for even T", "not T // 2")
+wrong("t_bar", lambda t, T: 2 * t / 100 - 1 if T == 100 else t / T, "right elsewhere, but at T = 25")
 wrong("t_bar", lambda t, T: 2 * t / T, "from 0 to 2")
 wrong("t_bar", lambda t, T: 2 * (T / 2 - t) / T, "runs backwards")
 wrong("t_bar", lambda t, T: 2 * (t - T / 2), "division by T")
@@ -148,7 +153,17 @@ def by_regression(v, alpha_bar_t):
     return torch.stack([k, (eps - k * x_t).square().mean()])
 
 
-right("gaussian_denoiser", of_gaussian(), by_regression)
+def with_roots_of_tensors(v, alpha_bar_t):
+    k = (1 - alpha_bar_t).sqrt() / (alpha_bar_t * v + 1 - alpha_bar_t)
+    return torch.stack([k, alpha_bar_t * v / (alpha_bar_t * v + 1 - alpha_bar_t)])
+
+
+def with_roots_of_numbers(v, alpha_bar_t):
+    total = alpha_bar_t * v + 1 - alpha_bar_t
+    return math.sqrt(1 - alpha_bar_t) / total, float(alpha_bar_t) * np.float64(v) / total
+
+
+right("gaussian_denoiser", of_gaussian(), by_regression, with_roots_of_tensors, with_roots_of_numbers)
 wrong("gaussian_denoiser", lambda v, a: of_gaussian()(v, a)[::-1], "the order is k first")
 wrong("gaussian_denoiser", of_gaussian(k=lambda v, a, total: -((1 - a) ** 0.5) / total), "sign of k")
 wrong("gaussian_denoiser", of_gaussian(k=lambda v, a, total: (1 - a) / total), "k: a square root is missing")
@@ -174,6 +189,9 @@ wrong("sharpest_map", {"network": {"hidden": (256,) * 4}, "training": {}}, "40,0
 wrong("sharpest_map", {"network": NETWORK, "training": {"steps": 801}}, "800 updates of 512 points")
 wrong("sharpest_map", {"network": NETWORK, "training": {"batch_size": 1024}}, "800 updates of 512 points")
 wrong("sharpest_map", {"network": NETWORK, "training": {"generator": None}}, "generator: the check gives that")
+wrong("sharpest_map", {"network": {}, "training": 800}, '"training" must be a dictionary of settings, yours is 800')
+wrong("sharpest_map", {"network": (128, 128), "training": {}}, '"network" must be a dictionary', "(128, 128)")
+wrong("sharpest_map", {"network": {...}, "training": {}}, '"network" must be a dictionary')
 wrong("sharpest_map", {"network": NETWORK}, 'what is judged is {"network"')
 wrong("sharpest_map", {"network": NETWORK, "training": {"steps": 1}}, "a sharp map of a part is no map")
 wrong("sharpest_map", {"network": {"width": 3}, "training": {}}, "raised TypeError")

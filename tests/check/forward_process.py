@@ -128,6 +128,20 @@ wrong("add_noise", clean_at_the_first_step, "wrong at t = 1 only", "1.00 x_0")
 wrong("add_noise", noise_alone_at_the_last_step, "wrong at t = 100 only", "1.00 eps")
 wrong("add_noise", shrinking_the_callers_points, "`x_0` was overwritten")
 wrong("add_noise", noisy(torch.sqrt, torch.sqrt, lambda x: torch.randn(2)), "one number per coordinate")
+wrong("add_noise", noisy(lambda a: (a - 1).sqrt(), torch.sqrt), "8000 of 8000 are NaN")
+wrong("add_noise", noisy(lambda a: 1 / (a - a), torch.sqrt), "8000 of 8000 are NaN or infinite")
+wrong("add_noise", noisy(lambda a: 1.2 * a.double().sqrt(), torch.sqrt), "wrong, at t = ", "whose variance is")
+wrong(
+    "add_noise", noisy(lambda a: 1.2 * a.sqrt(), torch.sqrt, lambda x: torch.randn_like(x, requires_grad=True)), "x_0"
+)
+
+
+def in_half_precision(x_0, t, alpha_bar):
+    x_t, eps = noisy(lambda a: 1.2 * a.sqrt(), torch.sqrt)(x_0, t, alpha_bar)
+    return x_t.half(), eps.half()
+
+
+wrong("add_noise", in_half_precision, "wrong, at t = ", "whose variance is")
 wrong("add_noise", lambda *args: add_noise(*args)[0], "return two tensors, x_t and eps", "target")
 wrong("add_noise", lambda *args: (*add_noise(*args), 1), "return two tensors")
 wrong("add_noise", lambda *args: (1.0, 2.0), "return two tensors")

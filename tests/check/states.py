@@ -126,4 +126,5 @@ wrong("fewest_points", states(200, seed=7).x, "at most 300", "different points a
 wrong("fewest_points", spread(200), "200 different points, but not accepted", "coverage")
 wrong("fewest_points", states().x[:1000], "not accepted", "EMD", "coverage")
 wrong("fewest_points", outline_points(280), "1,000 points of the plane", "(280, 2)")
-wrong("fewest_points", torch.full((1000, 2), math.nan), "1,000 points of the plane")
+wrong("fewest_points", torch.full((1000, 2), math.nan), "1,000 of your 1,000 points are NaN or infinite")
+wrong("fewest_points", torch.cat([spread(280)[1:], torch.tensor([[0, math.inf]])]), "1 of your 1,000 points are NaN")

@@ -60,6 +60,13 @@ def test_a_library_that_has_not_implemented_something_is_an_error():
     assert Attempt(refusing, 3).fault == "your function raised NotImplementedError: 3"
 
 
+@pytest.mark.parametrize("draw", [torch.rand_like, torch.randn_like])
+def test_random_numbers_like_labels_are_told_of_their_type(draw):
+    fault = Attempt(draw, torch.tensor([0, 3, 1])).fault
+    assert "torch.rand(y.shape)" in fault and "wrong order" not in fault
+    assert Attempt(draw, torch.zeros(3)).fault == ""
+
+
 def test_nothing_returned_is_told():
     assert Attempt(half_done, 1).fault == "your function returned None: is `return` missing?"
 

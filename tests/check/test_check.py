@@ -303,6 +303,14 @@ def test_a_sign_a_factor_or_a_function_is_said(name, change):
 
 
 @SINGLE
+def test_numbers_that_are_none_and_numbers_of_other_types_are_judged(name):
+    verdict = after(name, lambda result: as_tensor(result) * math.nan)
+    assert verdict.passed is False and "NaN" in verdict.message
+    for dtype in (torch.float16, torch.float64):
+        assert after(name, lambda result, dtype=dtype: 1.2345 * as_tensor(result).to(dtype)).passed is False
+
+
+@SINGLE
 def test_a_transpose_and_a_summand_are_said(name):
     kept = []
     after(name, lambda found: kept.append(as_tensor(found)) or found)

@@ -22,6 +22,8 @@ AT = ("t", [1, 5, 10, 20, 50])
         (-X / 2, X, "right up to a factor, -1/2"),
         (X * 1.7, X, "right up to a factor, 1.7"),
         (X + 0.25, X, "right up to an added constant, 0.25"),
+        (1.002 * X, X, "off by up to 0.006; compare with the equation"),
+        (-1.002 * X, X, "off by up to 6.01; compare with the equation"),
         (X[:2].T, X[:2], "this is the transpose of the right answer"),
         (X.flip(0), X, "right, but in the reverse order along dimension 0"),
         (X.flip(1), X, "right, but in the reverse order along dimension 1"),
@@ -41,6 +43,11 @@ AT = ("t", [1, 5, 10, 20, 50])
 )
 def test_a_likeness_is_named(got, right, said):
     assert likeness(got.double(), right.double(), 1e-4) == said
+
+
+def test_what_misses_by_little_more_than_the_tolerance_has_no_constant():
+    right = torch.tensor([6.277, 3.674]).double()
+    assert likeness(torch.tensor([6.3, 3.7]).double(), right, 5e-3) == "wrong in entry 1 only, counted from 0"
 
 
 def test_places_have_the_names_of_their_times():

@@ -112,4 +112,6 @@ def test_a_number_from_paper_is_compared_with_likely_slips():
     assert variance(0.72).message == "not the right numbers: right up to a factor, 2"
     assert variance("0.36").message == "expected numbers, but yours is str"
     pair = OnPaper((1.0, 2.5), {"the two are swapped": (2.5, 1.0)}, "both")
+    assert repr(pair((1, ...))) == "entry 1 is not filled in yet, counted from 0"
+    assert pair((1, "2.5")).message == "expected numbers, but [1] is str"
     assert pair((1, 2.5)).passed and pair([2.5, 1]).message == "the two are swapped"

@@ -67,6 +67,21 @@ def test_an_answer_is_right_or_a_named_mistake_or_not_recognised(got, passed, me
     assert (verdict.passed, verdict.message, verdict.recognised) == (passed, message, recognised)
 
 
+@pytest.mark.parametrize("filled", [(3.0, ...), [3.0, None], (torch.tensor(3.0), ...)])
+def test_of_several_numbers_the_one_that_is_missing_is_named(filled):
+    verdict = compare(filled, (3.0, 4.0), {}, rtol=1e-4)
+    assert repr(verdict) == "entry 1 is not filled in yet, counted from 0" and verdict.passed is None
+
+
+def test_of_several_numbers_the_one_that_is_none_is_named():
+    for right in ((3.0, 4.0), torch.tensor([3.0, 4.0])):
+        message = compare((3.0, "4"), right, {}, rtol=1e-4).message
+        assert message == "expected numbers, but [1] is str"
+    assert compare("34", (3.0, 4.0), {}, rtol=1e-4).message == "expected numbers, but your function returned str"
+    one_thing = "expected numbers, but your function returned tuple of 2: return one thing"
+    assert compare((torch.ones(3, 2), ...), torch.zeros(3, 2), {}, rtol=1e-4).message == one_thing
+
+
 def test_praise_may_be_left_out():
     assert repr(compare(3.0, 3.0, {}, rtol=1e-4)) == repr(judge(lambda: 3.0, (), 3.0, {})) == "✓ right"
 
