@@ -19,34 +19,40 @@ export function enough(strokes) {
   return lengthOf(strokes) >= SHORTEST;
 }
 
-/** `count` points, evenly along the strokes, with Gaussian noise of deviation PEN about them. (count, 2) */
+/** `count` points x, evenly along the strokes, with Gaussian noise of deviation PEN about their places. (count, 2) */
 export function pointsAlong(strokes, count, random) {
   const pieces = strokes.flatMap((s) => s.map((p, i) => [p, s[i + 1] ?? p]).slice(0, Math.max(1, s.length - 1)));
   const ends = [];
   pieces.forEach(([p, q]) => ends.push((ends.at(-1) ?? 0) + Math.max(between(p, q), 1e-3)));
-  const x = new Float32Array(2 * count);
+  const [x, places] = [new Float32Array(2 * count), new Float32Array(2 * count)];
   for (let i = 0; i < count; i++) {
     const at = random.uniform() * ends.at(-1), k = ends.findIndex((end) => at < end);
     const [p, q] = pieces[k], u = 1 - (ends[k] - at) / Math.max(between(p, q), 1e-3);
-    for (const c of [0, 1]) x[2 * i + c] = p[c] + u * (q[c] - p[c]) + PEN * random.normal();
+    for (const c of [0, 1]) {
+      places[2 * i + c] = p[c] + u * (q[c] - p[c]);
+      x[2 * i + c] = places[2 * i + c] + PEN * random.normal();
+    }
   }
-  return x;
+  return { x, places };
 }
 
 /**
  * The data of one drawing or two: mean 0 and mean variance 1, so that noise of variance 1 is a fair partner; both
- * coordinates are scaled alike, so that it keeps its form: a place is x width + shift. @param {Array[]} drawings
- * @returns {{x: Float32Array, y: Uint8Array, shift: number[], width: number}} (count, 2), (count,)
+ * coordinates are scaled alike, so that it keeps its form: a place is x width + shift. `places`, where the pen was, are
+ * scaled with x, which lies about them with a deviation of PEN / width. @param {Array[]} drawings
+ * @returns {{x: Float32Array, places: Float32Array, y: Uint8Array, shift: number[], width: number}} (count, 2) twice,
+ *   (count,)
  */
 export function dataOf(drawings, count, random) {
   const each = Math.floor(count / drawings.length);
   const parts = drawings.map((strokes) => pointsAlong(strokes, each, random)), n = each * parts.length;
-  const x = new Float32Array(2 * n), shift = [0, 0];
-  parts.forEach((part, k) => x.set(part, 2 * each * k));
+  const join = (name) => Float32Array.from(parts.flatMap((part) => [...part[name]])), shift = [0, 0];
+  const [x, places] = [join("x"), join("places")];
   x.forEach((v, i) => (shift[i & 1] += v / n));
   const width = Math.sqrt(x.reduce((sum, v, i) => sum + (v - shift[i & 1]) ** 2, 0) / (2 * n));
   const y = Uint8Array.from({ length: n }, (_, i) => Math.floor(i / each));
-  return { x: x.map((v, i) => (v - shift[i & 1]) / width), y, shift, width };
+  const [scaled, pen] = [x, places].map((of) => of.map((v, i) => (v - shift[i & 1]) / width));
+  return { x: scaled, places: pen, y, shift, width };
 }
 
 /** A stroke with fewer places, none of the left out further than `most` from it (Ramer 1972). */

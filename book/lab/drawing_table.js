@@ -13,8 +13,8 @@ const SIZE = 5000, FLOOR = 1000, MADE = 2000, QUICK = 500, UPDATES = 1200, FRAGM
 const COLOURS = [0, 3];
 const NUMBERS = ["step", "seconds", "loss", "distance"];
 const TRY = "Draw something, then press Make it: noise becomes your drawing. Or press Train, and a network learns to.";
-const SHOWS = "Make it asks the exact denoiser of your points. What it makes lies about as near to them as other " +
-  "points of your drawing would, and that is the floor; a network that has trained for a few seconds comes near it.";
+const SHOWS = "Make it asks the exact denoiser of your drawing. What it makes lies about as near to your points as " +
+  "other points of it would, and that is the floor; a network that has trained for a few seconds comes near it.";
 
 /** Drawings, the data that they become, and a picture of samples; see labs/draw.js for the jobs. */
 export class DrawingTable {
@@ -139,8 +139,8 @@ export class DrawingTable {
   }
 
   #args(n, watch) {
-    const { x, y, width } = this.data;
-    return { x, y, width, n, watch, weights: this.weights, guidance: this.dial.value, seed: this.api.seed };
+    const { x, places, y, width } = this.data;
+    return { x, places, y, width, n, watch, weights: this.weights, guidance: this.dial.value, seed: this.api.seed };
   }
 
   async #make() {

@@ -19,9 +19,10 @@ export function ownPoints(x, count) {
   return Float32Array.from({ length: 2 * count }, (_, i) => x[2 * step * (i >> 1) + (i & 1)]);
 }
 
-/** Rows of x (N, 2) in turn, `count` of them, noised to times drawn as in training. */
+/** `count` rows of x (N, 2), in turn or, if there are more, evenly spaced, noised to times drawn as in training. */
 export function noisedAlike(x, count, schedule, random) {
-  const x_0 = Float32Array.from({ length: 2 * count }, (_, i) => x[i % x.length]);
+  const N = x.length / 2, step = Math.max(1, N / count);
+  const x_0 = Float32Array.from({ length: 2 * count }, (_, i) => x[2 * (Math.floor(step * (i >> 1)) % N) + (i & 1)]);
   const t = Int32Array.from({ length: count }, () => low_noise_t(schedule.T, random)), eps = random.randn(2 * count);
   return { x_t: schedule.q_sample(x_0, t, eps), t, eps };
 }

@@ -2,11 +2,13 @@
 
 import { gridPoints } from "./canvas.js";
 import { make } from "./controls.js";
+import { takeRows } from "./exact.js";
 import { KernelDensity } from "./kde.js";
 import { kernel } from "./kernel.js";
 import { matching, matchingCost, pairCosts } from "./matching.js";
 import { coverage, distances, mean_distance, nll } from "./metrics.js";
 import { denseOutline } from "./outline.js";
+import { stream } from "./random.js";
 
 export const SAMPLE_COUNT = 1000;
 /** The earth mover's distance takes half of the samples: its time grows as the cube of their number. */
@@ -33,16 +35,21 @@ export function verdict({ floor, objects, fooled }, value) {
   return fooled?.(value, floor) ? "prefers it" : "accepts";
 }
 
+/** The samples (SAMPLE_COUNT, 2) that the earth mover takes, (EMD_COUNT, 2): from all over, as copies stand last. */
+export function fewOf(samples) {
+  return takeRows(samples, stream("few", 0).permutation(SAMPLE_COUNT).subarray(0, EMD_COUNT));
+}
+
 /**
- * A job: yields the three quick rulers, then returns the slow one with the column of each row of its pairing.
- * samples (n, 2), reference (EMD_COUNT, 2).
+ * A job: yields the three quick rulers, then returns the slow one with the samples it took and the column of each in
+ * its pairing. samples (SAMPLE_COUNT, 2), reference (EMD_COUNT, 2).
  */
 export function* measureSamples({ samples, reference }, { states, outline }) {
-  const target = denseOutline(outline.x), few = samples.subarray(0, 2 * EMD_COUNT);
+  const target = denseOutline(outline.x), few = fewOf(samples);
   const distance = mean_distance(samples, target), covered = coverage(samples, target, COVER_RADIUS);
   yield { nll: nll(samples, states.x), distance, coverage: covered };
   const cost = pairCosts(few, reference), column = yield* matching(cost, EMD_COUNT);
-  return { emd: matchingCost(cost, column), column };
+  return { emd: matchingCost(cost, column), column, few };
 }
 
 /** A table of the rulers; returns a function that fills it with what has been found so far. */
@@ -92,8 +99,8 @@ export function drawRulers(picture, { samples, states, outline, pairs, ring }, l
   if (layer("outline")) picture.points(outline.x, { colour: grey, size: 1.2, alpha: 0.6 });
   if (layer("pairs") && pairs) {
     const ends = Float32Array.from({ length: 2 * EMD_COUNT }, (_, i) =>
-      pairs.reference[2 * pairs.column[i >> 1] + (i & 1)] - pairs.samples[i]);
-    picture.arrows(pairs.samples.subarray(0, 2 * EMD_COUNT), ends, { colour: ink, width: 0.6, alpha: 0.5 });
+      pairs.reference[2 * pairs.column[i >> 1] + (i & 1)] - pairs.few[i]);
+    picture.arrows(pairs.few, ends, { colour: ink, width: 0.6, alpha: 0.5 });
   }
   if (layer("points")) picture.points(samples.x, { y: samples.y, size: 2.5 });
   if (layer("missed")) {

@@ -109,6 +109,17 @@ def test_each_method_does_what_the_chapter_says(page: Page) -> None:
         assert apart < 2.5 * floor + 0.05 and width == pytest.approx(right, rel=0.2)
 
 
+def test_another_draw_shows_the_exact_draws_that_its_numbers_are_of(page: Page) -> None:
+    page.get_by_role("combobox", name="method").select_option("exact")
+    page.get_by_role("button", name="Draw").click()
+    settled(page)
+    before = numbers(page, "width-floor")
+    left = picture(page)
+    page.get_by_role("button", name="Draw").click()
+    settled(page)
+    assert numbers(page, "width-floor") != before and picture(page) != left
+
+
 def test_at_a_small_error_the_guess_flies_apart(page: Page) -> None:
     turned(page, method="guess", error=0.05)
     apart = page.locator("output[name=emd]").inner_text()

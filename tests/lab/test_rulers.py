@@ -1,5 +1,6 @@
 """The labs of chapter 1: four rulers on spoiled samples, and the bandwidth, against the package and scipy."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,8 @@ LIMIT = 2.2
 DATA = "const get = async (name) => statesdiff.decode(await statesdiff.loadData(name, (file) => file)); "
 SAMPLES = f"""async (seed, how) => {{ {DATA}
   const pool = statesdiff.drawPool({{ outline: await get("outline"), states: await get("states") }}, seed);
-  return {{ x: statesdiff.spoiledSamples(pool, 1000, how).x, reference: pool.reference }};
+  const {{ x, rows }} = statesdiff.spoiledSamples(pool, 1000, how);
+  return {{ x, rows, few: statesdiff.fewOf(x), reference: pool.reference }};
 }}"""
 SPOILED = [("blur", 30, -1), ("shift", 40, 2), ("leave", 100, 3), ("copy", 60, -1)]
 
@@ -62,6 +64,23 @@ def test_floors_are_those_of_held_out_points(plain_engine: Engine) -> None:
     assert (off < torch.tensor([0.012, 0.04, 4e-4, 6e-3])).all(), off
 
 
+def test_the_earth_mover_sees_as_many_copies_as_there_are(plain_engine: Engine) -> None:
+    """501 different points, all but two of them twice: a half of the samples taken at random has 376 of them."""
+    made = plain_engine(SAMPLES, 0, {"how": "copy", "strength": 0.1, "where": -1})
+    different = [len(made[name].view(-1, 2).unique(dim=0)) for name in ("x", "few")]
+    assert different[0] == 501 and different[1] == pytest.approx(376, abs=30)
+
+
+def test_what_is_left_out_makes_way_for_other_points_and_the_rest_stays(plain_engine: Engine) -> None:
+    def rows(strength: float) -> torch.Tensor:
+        return plain_engine(SAMPLES, 0, {"how": "leave", "strength": strength, "where": -1})["rows"]
+
+    some, most = rows(0.2), rows(0.9)
+    stayed = some == torch.arange(1000)
+    assert stayed.sum() == (some < 1000).sum() and 700 < stayed.sum() < 900 and len(some.unique()) == 1000
+    assert len(most.unique()) == 400 and most.unique(return_counts=True)[1].unique().tolist() == [2, 3]
+
+
 def test_fresh_draws_are_draws_of_the_distribution(plain_engine: Engine) -> None:
     found = plain_engine(SAMPLES, 0, {"how": "blur", "strength": 0, "where": -1})["x"].view(-1, 2)
     assert metrics.mean_distance(found, outline_points()) == pytest.approx(0.0128, abs=8e-4)
@@ -75,9 +94,9 @@ def test_the_rulers_say_what_the_package_says(
     spoil(phone, how, strength, where)
     found = measured(phone)
     made = plain_engine(SAMPLES, 0, {"how": how, "strength": strength / 100, "where": where})
-    x, reference = (made[name].view(-1, 2) for name in ("x", "reference"))
+    x, few, reference = (made[name].view(-1, 2) for name in ("x", "few", "reference"))
     assert found["nll"] == pytest.approx(metrics.nll(x, states().x), abs=2e-3)
-    assert found["emd"] == pytest.approx(metrics.emd(x[:500], reference), abs=1e-3)
+    assert found["emd"] == pytest.approx(metrics.emd(few, reference), abs=1e-3)
     assert found["distance"] == pytest.approx(metrics.mean_distance(x, outline_points()), abs=1e-3)
     assert found["coverage"] == pytest.approx(metrics.coverage(x, outline_points()), abs=5e-3)
 
@@ -89,7 +108,8 @@ def test_the_rulers_say_what_the_package_says(
         ("leave", 100, 3, ["prefers it", "objects", "accepts", "objects"]),  # no Oklahoma
         ("leave", 20, -1, ["prefers it", "objects", "accepts", "objects"]),
         ("copy", 2, -1, ["accepts", "accepts", "accepts", "accepts"]),
-        ("copy", 16, -1, ["accepts", "accepts", "accepts", "objects"]),
+        ("copy", 12, -1, ["accepts", "accepts", "accepts", "objects"]),
+        ("copy", 30, -1, ["accepts", "objects", "accepts", "objects"]),
     ],
 )
 def test_the_blind_spots_are_where_the_sentence_says(
@@ -103,6 +123,14 @@ def test_the_blind_spots_are_where_the_sentence_says(
 def test_one_point_as_often_as_there_are_samples_is_measured_too(phone: Page) -> None:
     spoil(phone, "copy", 100, -1)
     assert measured(phone)["coverage"] < 0.05
+
+
+def test_the_strength_says_how_many_of_a_state_are_different(phone: Page) -> None:
+    spoil(phone, "copy", 50, -1)
+    words = phone.get_by_role("slider", name="how much")
+    expect(words).to_have_attribute("aria-valuetext", "32 of 1,000")
+    phone.get_by_role("combobox", name="where").select_option("2")
+    expect(words).to_have_attribute("aria-valuetext", re.compile(r"^14 of (18|19|20|21)\d$"))
 
 
 def test_a_finger_takes_points_along(phone: Page) -> None:
@@ -138,6 +166,30 @@ def test_mouse_and_keyboard_move_points_too(browser: Browser, folder: Path) -> N
             seen.add(picture(page))
         assert len(seen) == 5
         expect(page.locator(".lab-summary")).to_contain_text("EMD")
+
+
+def test_another_point_in_the_place_of_a_dragged_one_is_where_it_was(
+    browser: Browser, folder: Path, plain_engine: Engine
+) -> None:
+    made = plain_engine(SAMPLES, 0, {"how": "copy", "strength": 1, "where": -1})["x"].view(-1, 2)
+    one = metrics.mean_distance(made, outline_points())
+    with played(browser, folder, "metrics") as page:
+        start = measured(page)
+        page.locator("canvas").focus()
+        for key in [*["ArrowLeft"] * 14, "Space", *["ArrowDown"] * 6]:
+            page.keyboard.press(key)
+        assert measured(page)["distance"] > start["distance"]
+        spoil(page, "copy", 100, -1)
+        assert measured(page)["distance"] == pytest.approx(one, abs=1e-3)
+        spoil(page, "blur", 0, -1)
+        measured(page)
+        page.locator("canvas").press("Space")
+        expect(page.locator(".lab-summary")).to_contain_text("points taken")
+        page.get_by_role("button", name="New draw").click()
+        fresh = measured(page)
+        for key in ["ArrowUp"] * 6:
+            page.locator("canvas").press(key)
+        assert measured(page) == fresh  # nothing is held any more
 
 
 @pytest.mark.parametrize("different", [60, 5, 1])

@@ -71,6 +71,15 @@ def test_losses_over_the_exact_ones_and_the_nearest_points(plain_engine: Engine)
     assert found["ratio"] == pytest.approx(wanted, rel=1e-4)
 
 
+def test_losses_are_of_points_from_the_whole_set(plain_engine: Engine) -> None:
+    """The data are ordered by state: the first 1,024 would be Michigan's."""
+    script = f"""async () => {{ {DATA}
+      const as_is = {{ T: 500, q_sample: (x_0) => x_0 }};
+      return statesdiff.noisedAlike(states.x, 1024, as_is, statesdiff.stream("noise", 0)).x_t;
+    }}"""
+    close(plain_engine(script), states().x[torch.arange(1024) * 5000 // 1024], atol=1e-4)
+
+
 def test_a_long_training_on_few_points_copies_and_one_on_many_does_not(plain_engine: Engine) -> None:
     """What the lab says of itself: on fifty points the losses part and samples gather, on 5,000 neither."""
     script = f"""async () => {{ {DATA}

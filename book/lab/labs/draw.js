@@ -16,9 +16,9 @@ import { RECIPES, train_denoiser } from "../training.js";
 const DRAWN_IN = 20, PREVIEW = 500, EVERY = 100;
 
 /** The predictor of a job, exact or learnt, guided to one drawing by the exact posterior. */
-function predictorOfDrawing({ x, y, width, weights, guidance }) {
+function predictorOfDrawing({ places, y, width, weights, guidance }) {
   const schedule = NoiseSchedule.linear({ T: 500 });
-  const ideal = new IdealDenoiser(x, schedule, { jitter: PEN / width, y });
+  const ideal = new IdealDenoiser(places, schedule, { jitter: PEN / width, y });
   const plain = weights ? denoiser(new Network(RECIPES.fourier.config).load(weights)) : ideal.predictor();
   const gradient = (x_t, t, k) => ideal.log_posterior_gradient(x_t, t, k);
   const guided = ClassifierGuidance(plain, gradient, schedule, guidance < 0 ? 0 : 1, Math.abs(guidance));

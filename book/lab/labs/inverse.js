@@ -121,6 +121,7 @@ lab("inverse", {
       startStop(draw, "Draw", false);
       if (!result) return;
       now.result = { ...result, args };
+      now.exact = { x: result.exact, y: arrival(result.exact, observer) };
       for (const name of ["emd", "emd-floor", "width", "width-floor"]) api.output(name, result[name] ?? "∞");
       api.summary(toldSummary(args, result));
       views[1].words.textContent = `${caption(1)}.`;

@@ -8,7 +8,7 @@ import { lab } from "../lab.js";
 import { freshDraw } from "../outline.js";
 import { stream } from "../random.js";
 import { drawRulers, EMD_COUNT, measureSamples, RULERS, rulerTable, SAMPLE_COUNT, MAP_SIDE } from "../rulers.js";
-import { SPOILS, spoiledSamples } from "../spoil.js";
+import { countOf, SPOILS, spoiledSamples } from "../spoil.js";
 import { STATE_NAMES } from "../states.js";
 
 const SPOIL_PLACES = [["-1", "every state"], ...STATE_NAMES.map((name, k) => [String(k), name])];
@@ -28,7 +28,7 @@ export function drawPool({ outline, states }, seed) {
 class RulersLab {
   constructor(el, api) {
     Object.assign(this, { api, seed: api.seed, found: {}, pairs: null, ring: [0, 0], held: [], byKeys: false });
-    [this.busy, this.waiting, this.moved] = [false, false, new Float32Array(2 * SAMPLE_COUNT)];
+    [this.busy, this.waiting, this.rows, this.moved] = [false, false, [], new Float32Array(2 * SAMPLE_COUNT)];
     sentence(el, "These are real points that no model has seen. Spoil them with the controls, or drag some of them " +
       "away: can you do it so that only one ruler objects? So that none does?");
     const pictures = make(el, "div", { className: "lab-pictures" });
@@ -44,12 +44,9 @@ class RulersLab {
 
   #controls(row) {
     const change = () => this.act(), options = Object.entries(SPOILS).map(([name, { words }]) => [name, words]);
-    this.how = select(row, { name: "how", label: "spoil by", options, onChange: () => {
-      this.strength.value = this.strength.value; // says it in other words now
-      change();
-    } });
+    this.how = select(row, { name: "how", label: "spoil by", options, onChange: change });
     this.strength = slider(row, { name: "strength", label: "how much", min: 0, max: 100, value: 0, onInput: change,
-      format: (v) => SPOILS[this.how.value].says(v / 100) });
+      format: () => this.says() });
     this.where = select(row, { name: "where", label: "where", options: SPOIL_PLACES, onChange: change });
     button(row, { name: "draw", label: "New draw", onClick: () => {
       this.touched = true;
@@ -61,18 +58,30 @@ class RulersLab {
       ring: this.byKeys && { at: this.ring, reach: RING_REACH, holds: this.held.length > 0 } }, this.layer);
   }
 
+  /** What the controls ask for. */
+  get wanted() {
+    return { how: this.how.value, strength: this.strength.value / 100, where: Number(this.where.value) };
+  }
+
+  /** What the strength means. */
+  says() {
+    if (!this.pool) return "";
+    const { how, strength, where } = this.wanted;
+    return SPOILS[how].says(strength, countOf(this.pool, SAMPLE_COUNT, where));
+  }
+
   /** How the samples were spoiled, in words, and what the rulers say. */
   settings() {
-    const { words, says } = SPOILS[this.how.value], where = SPOIL_PLACES[Number(this.where.value) + 1][1];
+    const { words } = SPOILS[this.how.value], where = SPOIL_PLACES[Number(this.where.value) + 1][1];
     const numbers = RULERS.map((r) => `${r.words} ${this.found[r.name]?.toFixed(3)} (${r.floor})`);
-    return `${words}, ${says(this.strength.value / 100)}, ${where}; ${numbers.join(", ")}; seed ${this.seed}`;
+    return `${words}, ${this.says()}, ${where}; ${numbers.join(", ")}; seed ${this.seed}`;
   }
 
   /** Other points, with nothing dragged. */
   newDraw(seed) {
     this.seed = seed;
     this.pool = drawPool(this.api.data, seed);
-    this.moved.fill(0);
+    this.rows = [];
     this.change();
   }
 
@@ -84,11 +93,20 @@ class RulersLab {
 
   /** Make the samples as the controls and the pointer have it, show them, and have them measured. */
   change() {
-    const how = { how: this.how.value, strength: this.strength.value / 100, where: Number(this.where.value) };
-    this.samples = spoiledSamples(this.pool, SAMPLE_COUNT, how);
+    this.strength.value = this.strength.value; // says it anew: what it means depends on the rest
+    this.samples = spoiledSamples(this.pool, SAMPLE_COUNT, this.wanted);
+    this.#forget(this.samples.rows);
     this.moved.forEach((v, i) => (this.samples.x[i] += v));
     this.show({ ...this.found, emd: undefined }); // the slow one is of other samples now
     this.measure();
+  }
+
+  /** Another point in the place of a sample is neither held nor where the pointer had dragged that one. */
+  #forget(rows) {
+    const other = (i) => rows[i] !== this.rows[i];
+    this.held = this.held.filter((i) => !other(i));
+    this.moved.forEach((_, i) => other(i >> 1) && (this.moved[i] = 0));
+    this.rows = rows;
   }
 
   /** The quick rulers, one request at a time and the newest samples next; the slow one when nothing new has come. */
@@ -105,7 +123,7 @@ class RulersLab {
       next();
     } });
     run.done.then((slow) => {
-      if (slow && samples === this.samples.x) this.show({ ...this.found, ...slow }, { ...slow, samples, reference });
+      if (slow && samples === this.samples.x) this.show({ ...this.found, ...slow }, { ...slow, reference });
       if (!this.touched) this.api.state("idle"); // the first measurement was not asked for by the reader
     }, next);
   }
