@@ -1,13 +1,14 @@
 """What the chapter about pictures claims of samples, steps, guidance and trainings, on Fashion-MNIST with floors.
 
-python benchmarks/pictures.py                # all that is missing, half an hour of one core, into results/pictures.csv
-python benchmarks/pictures.py steps floor    # these studies alone
+python benchmarks/pictures.py                # all that is missing, half an hour of one core, into both tables
+python benchmarks/pictures.py steps floor    # the runs of these studies alone, no table: pictures.csv has all or none
+python benchmarks/pictures.py between        # pictures-between.csv
 
 Every row is a set of n pictures, as many of each class, judged in the features of the book's own classifier: Fréchet's
 distance to the 60,000 training images, the share that the classifier takes for what was asked, and precision and recall
-against 1,000 test images. "floor" is real test images, judged in the same way. "trained" compares trainings of a small
-U-Net that differ in one thing; "perceptron" is the book's own plain network on the 784 numbers of T-shirts. Each run is
-a file in the folder, so that a run that was stopped goes on.
+against 1,000 test images. "floor" is real test images, as many of each class, judged in the same way. "trained"
+compares trainings of a small U-Net that differ in one thing; "perceptron" is the book's own plain network on the 784
+numbers of T-shirts. Each run is a file in the folder, so that a run that was stopped goes on.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from statesdiff.data import Dataset
 from statesdiff.files.atomic import write_atomically
 from statesdiff.guidance import ClassifierFreeGuidance
 from statesdiff.images import paths
-from statesdiff.images.fashion import fashion_mnist
+from statesdiff.images.fashion import fashion_mnist, of_each_class
 from statesdiff.images.garments import in_bytes, sleeves
 from statesdiff.images.metrics import accuracy, features, frechet, within
 from statesdiff.images.pretrained import fashion_classifier, fashion_unet
@@ -51,11 +52,13 @@ EPOCHS = 100  # of the perceptrons, over 6,000 T-shirts
 
 
 def floor(seed: int) -> list[dict]:
-    """Real test images, the thousand of that number; and, once, 5,000 of them, and a thousand T-shirts."""
-    test = fashion_mnist("test")
-    rows = [judged(test.x[seed * N :][:N], test.y[seed * N :][:N], seed, study="floor", n=N)]
+    """Real test images: a hundred of each class, five hundred of each from each half, and once a thousand T-shirts."""
+    test, few = fashion_mnist("test"), real(seed)
+    rows = [judged(few.x, few.y, seed, study="floor", n=N)]
+    if seed < 2:
+        half = of_each_class(test, 500, first=500 * seed)
+        rows.append(judged(half.x, half.y, seed, study="floor", n=5000))
     if seed == 0:
-        rows.append(judged(test.x[:5000], test.y[:5000], seed, study="floor", n=5000))
         rows.append(judged(test.of_class(0), 0, seed, study="floor", n=N, shirts=True))
     return rows
 
@@ -165,7 +168,7 @@ def nearest(seed: int) -> list[dict]:
     x_T, y = starts(seed)
     drawn = by_parts(partial(asked, net, schedule), x_T, y).clamp(-1, 1)
     train, rows = fashion_mnist("train").x.flatten(1), []
-    for name, x in (("samples", drawn), ("real", fashion_mnist("test").x[seed * N :][:N])):
+    for name, x in (("samples", drawn), ("real", real(seed).x)):
         away = torch.cat([torch.cdist(part, train).amin(1) for part in x.flatten(1).split(200)])
         found = {"set": "all", "study": "nearest", "of": name, "n": N, "seed": seed}
         rows.append(found | {"distance": float(away.median()), "closest": float(away.min())})
@@ -203,15 +206,18 @@ def half_and_full(test: Dataset) -> tuple[Tensor, Tensor]:
 
 @cache
 def real_features() -> Tensor:
-    """Of the first 2,000 test images."""
-    return features(fashion_classifier(), fashion_mnist("test").x[:2000])
+    """Of the last 2,000 test images, among which no pair has an end: the middle of a path would lie near its own ends."""
+    return features(fashion_classifier(), fashion_mnist("test").x[-2000:])
 
 
 # Networks and samples
 
 
 def shirt_perceptron(predicts: str, seed: int) -> tuple[nn.Module, NoiseSchedule, float, float]:
-    """The perceptron trained on T-shirts, its schedule, its loss in noise at t = T, and the seconds that it took."""
+    """The perceptron trained on T-shirts, its schedule, its loss near t = T, and the seconds that it took.
+
+    The loss is that in the noise at t = T - 10, of the first N T-shirts that it was trained on.
+    """
     x_0, schedule = fashion_mnist("train").of_class(0).flatten(1), NoiseSchedule.cosine(T=1000)
     net, started = init(Denoiser, D=784, T=1000, generator=stream("pictures/perceptron", seed)), time.process_time()
     how = {"steps": EPOCHS * len(x_0) // 128, "batch_size": 128, "lr": 1e-3, "lr_schedule": cosine_decay}
@@ -304,6 +310,11 @@ SOLVERS = {
 }
 
 
+def real(seed: int) -> Dataset:
+    """N test images, as many of each class: of each the hundred of that number."""
+    return of_each_class(fashion_mnist("test"), N // 10, first=seed * N // 10)
+
+
 def starts(seed: int, n: int = N) -> tuple[Tensor, Tensor]:
     """Noise, and labels in turn."""
     return randn(n, 1, 28, 28, generator=stream("pictures/judged", seed)), torch.arange(n) % 10
@@ -328,8 +339,8 @@ def judged(x_0: Tensor, y: Tensor | int, seed: int, *, n: int = N, shirts: bool 
     """A row: the setting, and the measures of pictures clipped to the range of images."""
     x_0, test, classifier = x_0.clamp(-1, 1), fashion_mnist("test"), fashion_classifier()
     y = torch.as_tensor(y).expand(len(x_0))
-    real = test.of_class(0) if shirts else test.x[9000 - seed * N :][:N]
-    ours, theirs = features(classifier, x_0), features(classifier, real)
+    others = test.of_class(0) if shirts else test.x[9000 - seed * N :][:N]
+    ours, theirs = features(classifier, x_0), features(classifier, others)
     found = {"Frechet": frechet(ours, known(shirts)), "accuracy": accuracy(classifier, x_0, y)}
     if n == N and not (shirts and setting["study"] == "floor"):
         found |= {"precision": within(ours, theirs), "recall": within(theirs, ours)}
@@ -338,7 +349,7 @@ def judged(x_0: Tensor, y: Tensor | int, seed: int, *, n: int = N, shirts: bool 
 
 KEPT = Path("_build/pictures")
 PAIRS = 8
-SEEDS = {"floor": 2, "steps": 2}  # of the others one
+SEEDS = {"floor": 4, "steps": 2}  # of the others one
 STUDIES: dict[str, tuple[Callable[..., list[dict]], list[Key]]] = {
     "floor": (floor, [()]),
     "steps": (
@@ -361,22 +372,20 @@ def run(study: str, *key: str | int) -> list[dict]:
 
 
 def main() -> None:
-    """Make what is missing, and write the table of all there is."""
+    """Make what is missing of the studies, and write the tables that are whole."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("studies", nargs="*", choices=[[], *STUDIES, "between"], help="default: all")
     args = parser.parse_args()
-    chosen = args.studies or list(STUDIES)
+    chosen = args.studies or [*STUDIES, "between"]
     KEPT.mkdir(parents=True, exist_ok=True)
-    if chosen == ["between"]:
-        chosen = []
-    keys = [(s, *k, seed) for s in chosen for seed in range(SEEDS.get(s, 1)) for k in STUDIES[s][1]]
-    about = f"{N} pictures a row, classes in turn; small U-Nets of {CHANNELS} channels, {UPDATES} "
-    about += f"updates of {BATCH}; perceptrons 4 x 256, {EPOCHS} epochs of T-shirts"
+    keys = [(s, *k, seed) for s in STUDIES if s in chosen for seed in range(SEEDS.get(s, 1)) for k in STUDIES[s][1]]
     rows = run_all(run, keys, KEPT)
-    if args.studies == ["between"] or not args.studies:
-        pairs = run_all(run, [("between", pair) for pair in range(PAIRS)], KEPT)
-    if not args.studies:  # tables of all or of nothing
+    if {*STUDIES} <= {*chosen}:  # a table of all or none
+        about = f"{N} pictures a row, classes in turn; small U-Nets of {CHANNELS} channels, {UPDATES} "
+        about += f"updates of {BATCH}; perceptrons 4 x 256, {EPOCHS} epochs of T-shirts"
         written(pd.DataFrame(rows), "pictures", about)
+    if "between" in chosen:
+        pairs = run_all(run, [("between", pair) for pair in range(PAIRS)], KEPT)
         about = f"{PAIRS} pairs of a T-shirt with half sleeves and a pullover with full ones, test images"
         written(pd.DataFrame(pairs), "pictures-between", about)
 

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from statesdiff.checkpoints import WEIGHTS
 from statesdiff.files.atomic import write_atomically
 from statesdiff.images.classifier import PictureClassifier, train_picture_classifier
-from statesdiff.images.fashion import fashion_mnist
+from statesdiff.images.fashion import fashion_mnist, of_each_class
 from statesdiff.images.garments import SAMPLE, in_bytes
 from statesdiff.images.metrics import accuracy, features, frechet
 from statesdiff.images.pretrained import CLASSIFIER, UNET, fashion_classifier, fashion_unet, save_classifier, save_unet
@@ -68,11 +68,14 @@ def unet(args: argparse.Namespace) -> None:
 
 
 def judge(name: str, net: UNet, args: argparse.Namespace, n: int = 5000, steps: int = 50) -> None:
-    """Print Fréchet's distance to the training images, and how often the classifier sees the label that was asked."""
+    """Print Fréchet's distance to the training images, and how often the classifier sees the label that was asked.
+
+    Beside them the distance of n test images, as the samples as many of each class, and how often it is right on all.
+    """
     test = fashion_mnist("test", args.data)
     seen = fashion_classifier(args.folder / CLASSIFIER).to(args.device)
     real = features(seen, fashion_mnist("train", args.data).x.to(args.device))
-    floor = frechet(features(seen, test.x[:n].to(args.device)), real)
+    floor = frechet(features(seen, of_each_class(test, n // 10).x.to(args.device)), real)
     y, generator = torch.arange(n) % 10, stream("pictures/judged")
     parts = [sample(net, labels, steps, generator) for labels in y.split(500)]
     drawn = torch.cat(parts)
@@ -94,8 +97,8 @@ def garments(args: argparse.Namespace) -> None:
     kept: dict[str, np.ndarray] = {}
     for part, n in (("train", 40), ("test", 20)):
         data = fashion_mnist(part, args.data)
-        rows = torch.cat([(data.y == k).nonzero()[:n, 0] for k in range(10)])
-        kept |= {f"{part}_x": in_bytes(data.x[rows, 0]), f"{part}_y": data.y[rows].numpy().astype(np.uint8)}
+        few = of_each_class(data, n)
+        kept |= {f"{part}_x": in_bytes(few.x[:, 0]), f"{part}_y": few.y.numpy().astype(np.uint8)}
     data = fashion_mnist("train", args.data)
     nearest = torch.cdist(chapter_samples().flatten(1), data.x.flatten(1)).argmin(1)
     kept |= {"neighbours_x": in_bytes(data.x[nearest, 0]), "neighbours_y": data.y[nearest].numpy().astype(np.uint8)}

@@ -68,6 +68,17 @@ def fashion_mnist(
     return Dataset(as_images(np.frombuffer(images, np.uint8)), y, NAMES)
 
 
+def of_each_class(data: Dataset, n: int, first: int = 0) -> Dataset:
+    """n of each class of `data`, class by class: those of number `first`, `first` + 1, ... in their class.
+
+    Raises ValueError if a class has not so many.
+    """
+    rows = [(data.y == k).nonzero()[first : first + n, 0] for k in range(len(data.names))]
+    if any(len(part) < n for part in rows):
+        raise ValueError(f"no {n} of each class from number {first} on: there are {[len(part) for part in rows]}")
+    return Dataset(data.x[torch.cat(rows)], data.y[torch.cat(rows)], data.names)
+
+
 def as_images(grey: np.ndarray) -> Tensor:
     """Bytes, 0 for paper and 255 for ink, any shape of 784 N -> images (N, 1, 28, 28) in [-1, 1]."""
     return torch.from_numpy(grey.reshape(-1, 1, 28, 28).astype(np.float32)) / 127.5 - 1

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from statesdiff.data import Dataset
 from statesdiff.images import fashion
-from statesdiff.images.fashion import FOLDER, NAMES, SPLITS, as_images, fashion_mnist
+from statesdiff.images.fashion import FOLDER, NAMES, SPLITS, as_images, fashion_mnist, of_each_class
 from statesdiff.images.metrics import accuracy
 from statesdiff.images.pretrained import fashion_classifier, fashion_unet
 from statesdiff.rng import randn, stream
@@ -42,6 +43,15 @@ def test_the_unet_draws_what_it_is_told():
     drawn = last(ddim(lambda x_t, t: net(x_t, t, y), schedule, x_T, steps=15)).clamp(-1, 1)
     assert accuracy(fashion_classifier(), drawn, y) >= 0.75  # 0.89 of 5,000 by 50 steps
     assert (drawn[:, :, 0, 0] < -0.9).float().mean() > 0.8  # paper in the corner
+
+
+def test_as_many_of_each_class_and_none_twice():
+    data = Dataset(torch.arange(9.0)[:, None], torch.tensor([1, 0, 1, 1, 0, 0, 0, 1, 1]), ("a", "b"))
+    assert of_each_class(data, 2).x.flatten().tolist() == [1, 4, 0, 2]
+    assert of_each_class(data, 2, first=2).x.flatten().tolist() == [5, 6, 3, 7]
+    assert of_each_class(data, 2, first=2).y.tolist() == [0, 0, 1, 1]
+    with pytest.raises(ValueError, match=r"no 2 of each class from number 3 on: there are \[1, 2\]"):
+        of_each_class(data, 2, first=3)
 
 
 def files(folder, images=b"\0" * (16 + 2 * 784), labels=b"\0" * (8 + 2), pack=gzip.compress, end=".gz"):
