@@ -206,7 +206,7 @@ def half_and_full(test: Dataset) -> tuple[Tensor, Tensor]:
 
 @cache
 def real_features() -> Tensor:
-    """Of the last 2,000 test images, among which no pair has an end: the middle of a path would lie near its own ends."""
+    """Of the last 2,000 test images, among which are the ends of no path: its middle would lie near them."""
     return features(fashion_classifier(), fashion_mnist("test").x[-2000:])
 
 
