@@ -4,9 +4,10 @@
     python benchmarks/chapters.py --write
 
 Measured are the wall-clock seconds from the start of the kernel to the end of the last cell, and the largest resident
-set of the kernel's process (VmHWM, so Linux only). The results go to benchmarks/results/chapters.json, to the table of
-the book's first page (book/run_times.md), and into the cell tagged `run-time` of each notebook. `--write` measures
-nothing: it writes the last results of all chapters to these places again, as after a chapter has been edited.
+set of the kernel's process (VmHWM, so Linux only). The results, each with its machine and torch, go to
+benchmarks/results/chapters.json, to the table of the book's first page (book/run_times.md), and into the cell tagged
+`run-time` of each notebook. `--write` measures nothing: it writes the last results of all chapters to these places
+again, as after a chapter has been edited.
 """
 
 import argparse
@@ -54,8 +55,18 @@ def write_table(results: dict) -> None:
     for name, row in sorted(results["chapters"].items()):
         link = f"[{title(ROOT / 'notebooks' / name)}](../notebooks/{name})"
         lines.append(f"| {int(name[:2])} | {link} | {row['seconds']:.0f} s | {row['MiB']} MiB |")
-    text = "\n".join(lines) + f"\n\nMeasured on {results['machine']}, with torch {results['torch']}.\n"
+    text = "\n".join(lines) + f"\n\nMeasured on {machines(results['chapters'])}.\n"
     write_atomically(TABLE, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def machines(chapters: dict[str, dict]) -> str:
+    """Where the rows were measured and with which torch; with the numbers of the chapters, if not all are of one."""
+    numbers: dict[str, list[str]] = {}
+    for name, row in sorted(chapters.items()):
+        numbers.setdefault(f"{row['machine']}, with torch {row['torch']}", []).append(str(int(name[:2])))
+    if len(numbers) == 1:
+        return next(iter(numbers))
+    return "; on ".join(f"{where} (chapters {', '.join(which)})" for where, which in numbers.items())
 
 
 def stamp(path: Path, row: dict[str, float]) -> None:
@@ -70,13 +81,10 @@ def stamp(path: Path, row: dict[str, float]) -> None:
 
 def measured(notebooks: list[Path], results: dict) -> None:
     """Measure these notebooks and keep each result as soon as it is there."""
-    results |= {
-        "command": "python benchmarks/chapters.py",
-        "machine": f"{processors()[0]}, {os.cpu_count()} cores",
-        "torch": torch.__version__,
-    }
+    results["command"] = "python benchmarks/chapters.py"
+    where = {"machine": f"{processors()[0]}, {os.cpu_count()} cores", "torch": torch.__version__}
     for path in notebooks:
-        row = results["chapters"][path.name] = measure(path.resolve())
+        row = results["chapters"][path.name] = measure(path.resolve()) | where
         print(f"{path.name:32s}{row['seconds']:6.1f} s {row['MiB']:6d} MiB")
         write_atomically(
             RESULTS, lambda temporary: temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
