@@ -40,7 +40,9 @@ def nearly(folder: Path, name: str, others: tuple[str, ...] = ()) -> str:
     misspelt = [pair for pair in misspelt if pair[0][1] > ALIKE]
     if not misspelt:
         return ""
-    _, found = max(misspelt, key=lambda pair: pair[0])
+    (same_number, _), found = max(misspelt, key=lambda pair: pair[0])
+    if not same_number:  # another class: under the missing name it would be taken for what it is not
+        return f"there is {found}: the labels run from 0 to 4; if yours run from 1 to 5, all five must be renamed"
     return f"there is {found}: {_what_to_do(found, wanted)}, if that is what it is"
 
 
@@ -51,9 +53,9 @@ def archive(folder: Path) -> str:
 
 
 def _alike(stem: str, wanted: str) -> tuple[bool, float]:
-    """Whether two stems have the same number, and the share of their letters that agrees."""
-    same_number = re.findall(r"\d", stem) == re.findall(r"\d", wanted)
-    return same_number, SequenceMatcher(None, stem[:100], wanted).ratio()
+    """Whether a stem has the wanted number, or no number at all, and the share of their letters that agrees."""
+    number, want = ([int(digits) for digits in re.findall(r"\d+", name)] for name in (stem, wanted))
+    return not want or not number or want[0] in number, SequenceMatcher(None, stem[:100], wanted).ratio()
 
 
 def _files(folder: Path) -> Iterator[PurePosixPath]:

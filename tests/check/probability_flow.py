@@ -85,7 +85,7 @@ wrong("stretched", "six", "yours is str")
 
 # ten_steps
 
-right("ten_steps", [8, 14, 25, 46, 80, 145, 242, 355, 431])
+right("ten_steps", [11, 21, 40, 64, 115, 194, 308, 386, 446], [8, 14, 25, 46, 80, 145, 242, 355, 431])
 wrong("ten_steps", [3, 8, 18, 37, 75, 143, 239, 338, 425], "0.5", "at most", "the book's own")
 wrong("ten_steps", [50, 100, 150], "nine whole numbers that rise", "[50, 100, 150]")
 wrong("ten_steps", [431, 355, 242, 145, 80, 46, 25, 14, 8], "nine whole numbers that rise")

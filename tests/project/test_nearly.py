@@ -61,6 +61,17 @@ def test_the_file_in_the_right_folder_comes_first(tmp_path):
     assert nearly(tmp_path, CONDITIONAL[2]) == f"there is z/cond_gen_samples_2.pt: move it to {CONDITIONAL[2]}"
 
 
+def test_a_file_of_another_class_is_not_to_be_renamed(tmp_path):
+    for y in (1, 2, 3, 4, 5):
+        (tmp_path / f"cond_gen_samples_{y}.pt").touch()
+    said = nearly(tmp_path, CONDITIONAL[0], CONDITIONAL)
+    assert said.startswith("there is cond_gen_samples_5.pt: the labels run from 0 to 4") and "called" not in said
+    (tmp_path / "cond_gen_sample_00.pt").touch()  # the right number comes first, though less alike
+    assert nearly(tmp_path, CONDITIONAL[0], CONDITIONAL).startswith("there is cond_gen_sample_00.pt: it must be called")
+    (tmp_path / "cond_gen_sample_00.pt").rename(tmp_path / "cond_gen_samples.pt")
+    assert nearly(tmp_path, CONDITIONAL[0], CONDITIONAL).endswith(f"called {CONDITIONAL[0]}, if that is what it is")
+
+
 def test_of_several_misspelt_names_the_nearest_is_meant(tmp_path):
     for y in (4, 2, 3):
         (tmp_path / f"cond_gen_sample_{y}.pt").touch()
