@@ -15,9 +15,10 @@ classifier of `step` halves its rate when the mean loss of the epoch stops falli
 Every random number depends on the recipe and the number of the epoch alone, and after every epoch the whole state is
 written to FOLDER/RECIPE/, one file of at most 2.5 MB for each network. So a run that was stopped repeats only the epoch
 under way, and ends with the same numbers as one that was not. With `--device cuda` the same random numbers go to the
-graphics card, where an epoch takes less than a second; the committed results were made there, and sums are rounded
-otherwise. Of `cosine`'s denoiser 356 of 500 epochs are done; its state lies beside the results, and training goes on
-from there where FOLDER has none.
+graphics card, where an epoch takes less than a second and sums are rounded otherwise. The committed curves were made
+there, but for `cosine`'s classifier; of the committed table the row `step, trained here` is that of another run, on a
+processor, after 34 of 250 epochs. Of `cosine`'s denoiser 356 of 500 epochs are done; its state lies beside the results,
+and training goes on from there where FOLDER has none.
 
 On its way a network is judged after each of the first ten epochs, then after every tenth, after the last with old noise
 and after the first three with new: by its loss on fresh points, and a denoiser by 2,000 samples, always from the same
@@ -56,7 +57,8 @@ from statesdiff.training import denormals_flushed
 FOLDER = Path("_build") / "course_recipes"
 RESULTS = Path(__file__).parent / "results"
 MADE_BY = {
-    "course_recipes.csv": "python benchmarks/course_recipes.py table: all solutions, judged",
+    "course_recipes.csv": "python benchmarks/course_recipes.py table: all solutions; "
+    "'judged' says by what, where not by 5,000 samples of the last epoch in 500 steps",
     "course_recipes_curve.csv": "python benchmarks/course_recipes.py table: every epoch of every training so far",
 }
 N_CURVE = 2000  # samples drawn to judge a denoiser on its way
@@ -116,8 +118,10 @@ def flat(rows: dict[str, dict]) -> pd.DataFrame:
         for which, values in row["sets"].items():
             seconds = {f"{part}_seconds": value for part, value in row.get("seconds", {}).items()}
             about = {"solution": name, "samples": which, "trained": row.get("trained"), "device": row.get("device")}
+            about["judged"] = row.get("judged", {}).get("all" if which == "all" else "classes")
             lines.append(about | values | seconds)
-    columns = ["solution", "samples", "trained", *METRICS, "device", "denoiser_seconds", "classifier_seconds"]
+    columns = ["solution", "samples", "trained", "judged", *METRICS]
+    columns += ["device", "denoiser_seconds", "classifier_seconds"]
     return pd.DataFrame(lines).reindex(columns=columns)
 
 

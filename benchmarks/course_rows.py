@@ -68,6 +68,18 @@ def judge_classes(guided: Guided, n: int, steps: int) -> dict[str, dict[str, flo
     return sets
 
 
+def seconds(curve: list[dict]) -> float:
+    """What a training took: processor time or, if a graphics card had a part in it, the time that passed."""
+    return curve[-1]["cpu_seconds" if all(record["device"] == "cpu" for record in curve) else "wall_seconds"]
+
+
+def looked_at(parts: dict[str, Training]) -> dict[str, str]:
+    """What `quick_look` judges: samples of which epoch without a class, and how many, in how many steps, of each."""
+    epochs = [record["epoch"] for record in parts["denoiser"].curve if "NLL" in record]
+    of_all = {"all": f"epoch {epochs[-1]} of the denoiser, by the curve"} if epochs else {}
+    return of_all | {"classes": f"{N_QUICK} samples in {STEPS_QUICK} steps"}
+
+
 def quick_look(parts: dict[str, Training]) -> dict[str, dict[str, float]]:
     """What the curve says of the last samples of a denoiser, and few samples of each class in few steps."""
     curve = [record for record in parts["denoiser"].curve if "NLL" in record]
@@ -121,9 +133,8 @@ def trained_here(recipe: str, folder: Path, quick: bool = False) -> Row | None:
     ends = {name: part.curve[-1] for name, part in parts.items()}
     row = {"trained": " + ".join(f"{end['epoch']} of {parts[name].part.epochs} epochs" for name, end in ends.items())}
     row["device"] = ", ".join(dict.fromkeys(record["device"] for part in parts.values() for record in part.curve))
-    clock = "cpu_seconds" if row["device"] == "cpu" else "wall_seconds"
-    row["seconds"] = {name: end[clock] for name, end in ends.items()}
-    row |= {"judged": f"{N_QUICK} samples, classes in {STEPS_QUICK} steps"} if quick else {}
+    row["seconds"] = {name: seconds(part.curve) for name, part in parts.items()}
+    row |= {"judged": looked_at(parts)} if quick else {}
     key = str({name: (end["epoch"], parts[name].part.settings()) for name, end in ends.items()}) + " quick" * quick
     nets = [part.net for part in parts.values()]
 

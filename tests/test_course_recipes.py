@@ -348,9 +348,23 @@ def test_a_quick_look_takes_the_curve_and_few_samples_of_each_class(small, tmp_p
             run.save()
     quick = rows.trained_here("step", tmp_path, quick=True)
     row = quick.make()
-    assert quick.key != rows.trained_here("step", tmp_path).key and row["judged"] == "30 samples, classes in 2 steps"
+    assert quick.key != rows.trained_here("step", tmp_path).key
+    assert row["judged"] == {"all": "epoch 1 of the denoiser, by the curve", "classes": "30 samples in 2 steps"}
+    lines = command.flat({"step, trained here": row, "real": {"sets": {"all": {"NLL": 2.0}}}}).set_index("samples")
+    assert lines.judged["Ohio"] == row["judged"]["classes"]
+    assert lines.judged["all"].to_list()[0] == row["judged"]["all"] and pd.isna(lines.judged["all"].iloc[1])
     assert row["sets"]["all"] == {"NLL": 3.0, "gap": 0.9, "distance": 0.5, "coverage": 0.1}
     assert list(row["sets"]) == list(rows.SETS) and row["sets"]["Ohio"]["distance"] > 0.1
+
+
+def test_each_part_of_a_run_has_the_clock_of_its_own_device(small, tmp_path):
+    (tmp_path / "step").mkdir()
+    for name, devices in (("denoiser", ["cpu", "a card"]), ("classifier", ["cpu", "cpu"])):
+        run = go_on(training.Training("step", name, tmp_path / "step" / f"{name}.pt"), 2)
+        for record, device in zip(run.curve, devices, strict=True):
+            record |= {"device": device, "cpu_seconds": 7.0, "wall_seconds": 30.0}
+        run.save()
+    assert rows.trained_here("step", tmp_path).make()["seconds"] == {"denoiser": 30.0, "classifier": 7.0}
 
 
 def test_the_published_rows_hold_the_published_figures():
@@ -377,6 +391,18 @@ def test_the_committed_rows_of_the_books_weights_are_those_of_the_committed_weig
     made_now = rows.solutions(BENCHMARKS)
     for name in ("book, recipes trained here", "book, weights", "book, weights, classifier-free"):
         assert stored[name]["key"] == made_now[name].key, name
+
+
+def test_the_committed_seconds_of_what_was_trained_on_a_processor_are_its_own():
+    stored = json.loads((BENCHMARKS / "results" / "course_recipes.json").read_text(encoding="utf-8"))
+    curve = pd.read_csv(BENCHMARKS / "results" / "course_recipes_curve.csv", comment="#")
+    known = curve[curve.device == "cpu"].set_index(["recipe", "part", "epoch"]).cpu_seconds
+    row = stored["cosine, trained here"]
+    assert row["seconds"]["classifier"] == known["cosine", "classifier", 10]
+    judged = pd.read_csv(BENCHMARKS / "results" / "course_recipes.csv", comment="#").set_index(["solution", "samples"])
+    assert judged.judged["cosine, trained here", "all"].startswith("epoch 353 ")
+    last = curve[(curve.recipe == "cosine") & (curve.part == "denoiser")].dropna(subset=["NLL"]).iloc[-1]
+    assert last.epoch == 353 and last.NLL == row["sets"]["all"]["NLL"]
 
 
 def made(value, calls):
