@@ -96,12 +96,19 @@ def alpha_bar_of(T, s=0.008):
         4: "a root too many or too few lifts or lowers the whole curve, and bends it little",
         5: "betas that do not belong to alpha_bar would make another curve from the first steps on",
         6: "the cut acts where betas are large, near the end, and nowhere else",
-        7: "without the product there would be no curve that falls to the end",
+        ("A", 5): "a root of the quotient would make the same curve, but there is none: beta is 1 less the quotient of "
+        "neighbours, as it should be",
+        (
+            "C",
+            5,
+        ): "C is the right curve up to t = 36, where the right beta comes to 0.02; from there on all its betas are "
+        "one number, and before they were right",
+        7: "without the product the curve would stay above 0 almost to the end",
     },
     praise={
         "A": "a square is missing: alpha_bar is the square of the cosine, and more signal is left everywhere",
         "B": "the quotient is missing: what has been lost before is taken away again at every step",
-        "C": "the cut is far too low: the betas stop growing half way, and the chain ends with signal left",
+        "C": "the cut is far too low: from t = 37 on all betas are 0.02, and the chain ends with signal left",
     },
     names={"math": math},
 )

@@ -159,6 +159,13 @@ def train(model, training, on_own, on_fresh, patience):
         12: "it is reached only by a loss that has not fallen for so many looks; see whether this one has",
         13: "it ends the training, where line 12 says so",
         14: "it returns what was kept; ask what was kept",
+        (
+            "B",
+            9,
+        ): "it counts the looks since the best one, and so many in a row without a better one never came: ask by "
+        "what loss",
+        ("B", 10): "less is better; ask whose loss is compared",
+        ("C", 10): "the stop came in time, so the best was seen; ask what was kept",
         ("A", 8): "the right loss is looked at: ask why what is looked at jumps so",
         ("A", 11): "the star stands at the lowest look, as it should",
         ("B", 5): "the curve is as smooth as that of the right program, and the same as far as that goes",

@@ -216,7 +216,7 @@ def train(classifier, schedule, x_0, y, generator):
         7: "the points are noised: the loss stays well above zero, as it must where much cannot be known",
         8: "it is told the point and its time, and so it was at every update",
         9: "it compares the logits with the labels of the same rows, and takes the softmax once",
-        10: "without it old gradients would pile up, and the loss would swing wide and slowly",
+        10: "without it old gradients would pile up, and the loss would hardly fall, and swing between 1.2 and 1.9",
         11: "without it nothing would be learnt at all, and the loss would stay at log 5",
         12: "without it the weights would stay as they are, and so would the loss, at log 5",
         13: "it only tells the loss, and changes nothing",

@@ -201,14 +201,27 @@ def draw(model, classifier, alpha_bar, x, y, scale, times):
         4: "it picks the class and the batch's rows: with another class the samples would be that class, whole",
         5: "nothing stands there",
         6: "it names what comes in, and all four do that alike",
-        7: "with other pairs of times no state would be drawn sharply, Oklahoma or not",
+        7: "with some of the times left out the points would still go to Oklahoma, and with the pairs turned round far "
+        "beyond the map",
+        ("D", 7): "it takes each time and the one after it, as it should",
         8: "it is used for the origin as well: if it were wrong, nothing would be drawn sharply",
+        ("A", 8): "it is used for the origin as well: if it were wrong, nothing would be drawn sharply, but Oklahoma "
+        "would have its share of the points",
         9: "it sets how strong the pull is, not where it leads: a strength that is wrong draws all the states, "
         "or too little of the right one",
+        (
+            "B",
+            9,
+        ): "too weak a pull would look much like this; but the strength is the scale times the noise, as it should "
+        "be: ask what it multiplies",
         10: "here the pull is joined to the noise: were it not, there would be as many points in each state, "
         "and with the wrong sign none in Oklahoma",
-        11: "if the origin were wrong, nothing would be drawn sharply, Oklahoma or not",
-        12: "it is Eq. 7: if it were wrong, nothing would be drawn sharply, Oklahoma or not",
+        11: "if the origin were wrong, nothing would be drawn sharply but, at best, Oklahoma",
+        ("A", 11): "if the origin were wrong, Oklahoma would not be the one state that the points avoid",
+        ("D", 11): "it is Eq. 2, solved for the origin, with the shares that belong to t",
+        12: "it is Eq. 7: if it were wrong, nothing would be drawn sharply but, at best, Oklahoma",
+        ("A", 12): "it is Eq. 7: if it were wrong, Oklahoma would not be the one state that the points avoid",
+        ("D", 12): "it is Eq. 7, with the shares that belong to the next time",
         13: "it forgets the graph, and changes no number",
         14: "what is returned are the points, as many as came in",
     },

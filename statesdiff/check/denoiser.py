@@ -194,15 +194,24 @@ def train(model, schedule, x_0, generator):
         6: "a normal noise has variance 1: a network that knows nothing starts with loss 1, as here",
         7: "the noise that is put in is the noise that is asked for, so that the loss can fall below 1, as here",
         8: "the target is the noise: its mean square is where the loss starts",
-        9: "without it old gradients would pile up, and the loss would swing wide and slowly",
+        9: "without it old gradients would pile up, and the loss would hardly fall; here it does",
         10: "without it nothing would be learnt at all, and the loss would stay where it starts",
         11: "without it the weights would stay as they are, and so would the loss",
         12: "it only tells the loss, and changes nothing",
-        ("B", 10): "the weights do move: the loss goes to 1 from above, and the network has learnt to answer 0",
-        ("B", 11): "the weights do move: the loss goes to 1 from above, and the network has learnt to answer 0",
+        ("B", 9): "without it the loss would stay near 1 as well; but it is as it should be: ask what could be learnt",
+        (
+            "B",
+            10,
+        ): "without it B would look nearly the same, as an untrained network answers nearly 0, too; but it is as "
+        "it should be: ask what could be learnt",
+        (
+            "B",
+            11,
+        ): "without it B would look nearly the same, as an untrained network answers nearly 0, too; but it is as "
+        "it should be: ask what could be learnt",
         ("B", 8): "the noise is a good target, if it is the one that is in x_t",
         ("A", 8): "the target is whatever `eps` is: look at where that comes from",
-        ("C", 9): "with old gradients the loss would swing over many updates; here it jumps from one to the next",
+        ("C", 9): "with old gradients the loss would stay near 1; here it jumps from there to 0 and back",
     },
     praise={
         "A": "rand is uniform between 0 and 1: easy to guess, and not the noise that the sampler starts from",

@@ -133,6 +133,11 @@ def sample(predictor, schedule, x, times):
         2: "the roots of the same table in all of them; they serve to change between two scales, and do so rightly",
         3: "these are the flow times of the schedule; were they wrong, no step would be as long as it should, and none "
         "of the lines would be thin",
+        (
+            "C",
+            3,
+        ): "these are the flow times of the schedule, 1 / (1 + noise level), and they are not even: ask what the "
+        "steps make of them",
         4: "it moves the starts by a few per cent, and the field leads whoever comes from there to the same coasts",
         5: "it takes every step, and there is one less than times",
         6: "were the network asked in another scale, it would take points for others that lie farther in, and send "

@@ -191,7 +191,13 @@ def draw(model, schedule, x, y, times, generator):
         2: "all of them go through the same pairs of times; with others even the right program would miss the coasts",
         3: "the shares of signal belong to t and s in all of them; were they swapped, nothing would be drawn at all",
         4: "the denoiser is asked in the same way in all of them",
-        5: "were the guess wrong, no point would lie on a coast, and in each of them many do",
+        5: "whatever the guess, the longitude would end where it was measured, and here it does not",
+        ("B", 5): "it is Eq. 2, solved for the origin, with the shares that belong to t",
+        (
+            "D",
+            5,
+        ): "with a wrong guess the points would be lost altogether, or lie on the coasts; here they lie a little "
+        "off them",
         6: "the variance of a step is needed in lines 7 and 8, and used in two ways: look at those",
         7: "it leads all points towards their guess, and leaves some of the noise in them: with too much or too little "
         "of it the points would miss the coasts above and below, at the right longitude",
@@ -204,6 +210,7 @@ def draw(model, schedule, x, y, times, generator):
         ("D", 8): "with too little fresh noise the points would crowd in few places; here they reach too far",
         9: "it is the noise of what is known, which has to be gone at time 0: were it not, the longitude would not end "
         "where it was measured",
+        ("A", 9): "were noise left in what is known, no coordinate would end at one number, and here one does",
         10: "it puts what is known in its place: another place, and another coordinate would end at y",
         (
             "C",

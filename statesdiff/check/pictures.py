@@ -116,7 +116,10 @@ def there_and_back(net, schedule, x_0, times):
         1: "it names what the program is given.",
         2: "it makes a rising list of a falling one.",
         3: "it goes up the same times that the second loop comes down.",
-        4: "a wrong guess of the noise there would make another image, or a smear, and neither of all three.",
+        ("A", 4): "a wrong guess would be the same at every call; without its seed A makes other garments each time.",
+        ("B", 4): "a wrong guess of the noise there would make another image, or a smear; here noise comes out.",
+        4: "a wrong guess of the noise there would make another image, or a smear; these silhouettes are those of what "
+        "went in.",
         ("A", 5): "with another image on the way, no garment would come out; here some do, and good ones.",
         ("B", 5): "what comes out is noise, as if nothing had come down at all.",
         5: "look at what comes out: it is not what this line would do.",

@@ -139,17 +139,33 @@ def sample(network, schedule, x, generator):
         1: "it names what comes in, and all of them do that alike",
         2: "the tables are the same in all of them, and so is their length",
         3: "all of them take every step, from T to 1; one left out at the end would leave the points of t = 1",
-        4: "a network that is told a wrong time takes away noise of a wrong size: so far from the truth that no state "
-        "is drawn",
-        ("A", 4): "told a wrong time, the network would not end on the coasts, and these points do",
+        4: "it is the time that the network was trained with, -1 at t = 0 and 1 at t = T",
+        (
+            "A",
+            4,
+        ): "told times that are far off, the network would not end on the coasts, and these points do; told times "
+        "that are a little off, it would draw all of them",
         5: "the network is asked what it was trained for, as long as the time it is told is right",
-        6: "the size of the noise divides what is taken away: were it wrong, a little too much or too little would "
-        "be left at every t, at t = 1 as well, but no place would be missed",
+        6: "the size of the noise divides what is taken away: were it wrong, too much or too little would be left at "
+        "every t, and the points would lie off the coasts; these lie on them",
         ("B", 6): "noise of a slightly wrong size leaves lines of a slightly wrong thickness; here there are none",
         ("C", 6): "were the size of the noise wrong, t = 1 would differ from the right program, and it does not",
         7: "it is Eq. 6 without its noise: with another factor the whole map would grow or shrink on the way",
+        (
+            "A",
+            7,
+        ): "with another factor most of the coast would still be drawn, or the points would lie off it; these lie "
+        "on a fifth of it",
+        ("B", 7): "another factor would make the spread larger, or leave the points on the coasts; these are half as "
+        "spread as they should be, and on none",
         8: "it says how much noise is added at every step: were it wrong, the spread of the points would be, too",
-        9: "it draws the noise, and none at the last step; all before the last step is as in the right program",
+        (
+            "B",
+            8,
+        ): "with too little fresh noise the points would lie on pieces of coast, and with too much they would be "
+        "spread too far; these are half as spread as they should be, and on no coast",
+        9: "it draws the noise, and none at the last step; a fault in that last step would leave t = 1 as in the right "
+        "program, and here it differs",
         ("C", 8): "were the size of the fresh noise wrong, t = 1 would differ from the right program",
         10: "it adds the noise that lines 8 and 9 have made, and none is lost",
         11: "it hands out each set of points, and changes none",
