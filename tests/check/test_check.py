@@ -6,6 +6,7 @@ import itertools
 import math
 import pkgutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,13 @@ from statesdiff.check import verdict as machinery
 from statesdiff.check.lines import FindTheLine
 from statesdiff.check.paper import OnPaper
 from statesdiff.check.scores import ScoreToBeat
+from statesdiff.data import JITTER, outline_points
+from statesdiff.exact import IdealDenoiser
+from statesdiff.grids import times_of
+from statesdiff.rng import stream
+from statesdiff.samplers import last
+from statesdiff.schedule import NoiseSchedule
+from statesdiff.solvers import dpm_solver
 from tests.check.answers import MODULE, RIGHT, WRONG
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -382,6 +390,42 @@ def test_each_line_is_guilty_or_told_why_it_is_innocent(name):
             assert said.passed is (line == number)
             alone = run(name, {version: line}).message
             assert line == number or (f"line {line} is innocent: " in alone and f"line {number}" not in alone)
+
+
+def spoilt(name, line, instead):
+    """The program of a check with another fault than its own."""
+    return replace(getattr(check, name), faults={"X": (line, instead)}).run("X")
+
+
+def test_what_is_said_of_the_spoilt_cosines_is_so():
+    right, *versions = (check.broken_cosine.run(version)(100) for version in (None, "A", "C"))
+    assert torch.allclose(
+        spoilt("broken_cosine", 5, "beta = 1 - (alpha_bar[1:] / alpha_bar[:-1]).sqrt()")(100), versions[0]
+    )
+    assert int((versions[1] / right - 1 > 1e-4).nonzero()[0]) + 1 == 37  # the first entry is that of t = 1
+    assert spoilt("broken_cosine", 7, "return 1 - beta")(100)[:95].min() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "least", "most"),
+    [
+        (2, "ratio = schedule.log_snr", 1.5, 3.2),  # more steps do not help
+        (8, "h = (ratio[s] - ratio[t]) / 2", 0.9, 1.1),
+        (11, "kept = (1 - schedule.alpha_bar[s]) / (1 - schedule.alpha_bar[t])", 0.9, 1.2),
+        (12, "taken = schedule.alpha_bar[t].sqrt() * (1 - torch.exp(-h))", 0.1, 0.4),  # they do, but not with ten
+        (5, "x_0_hat = schedule.predict_x_0(x, t, predictor(x, torch.tensor(max(s, 1))))", 0.1, 1),
+        (9, "slope = 0", 0.05, 0.25),
+    ],
+)
+def test_what_is_said_of_the_spoilt_solvers_is_so(line, instead, least, most):
+    schedule, x = NoiseSchedule.linear(), torch.randn(200, 2, generator=stream("start"))
+    for origins, jitter in ((outline_points(250), JITTER), (torch.tensor([[0.5, -0.5]]), 0.0)):
+        exact = IdealDenoiser(origins, schedule, jitter=jitter)
+        end = last(dpm_solver(exact, schedule, x, steps=100, grid="logsnr"))
+        for steps in (10, 20):
+            found = spoilt("broken_solver", line, instead)(exact, schedule, x, times_of(schedule, steps, "logsnr"))
+            off = float((found - end).norm(dim=1).mean())
+            assert least < off < most if len(origins) > 1 else off < 1e-3  # no fault but the return's shows there
 
 
 def test_a_gradient_by_backward_passes_with_a_remark():
