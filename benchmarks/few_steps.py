@@ -13,6 +13,7 @@ levels are drawn, how their losses are weighted, and what the network's output m
 evaluations by `dpm_solver` on every grid.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -114,19 +115,23 @@ def consistent(student: Student, schedule: NoiseSchedule, x: Tensor, steps: int,
         yield x
 
 
-def edm_t(T: int, n: int, generator: torch.Generator | None = None) -> Tensor:
-    """EDM's log-normal noise levels, ln sigma of mean -1.2 and deviation 1.2, at the nearest t of 1..T; int64 (n,)."""
-    wanted = -1.2 + 1.2 * torch.randn(n, generator=generator)
-    return torch.searchsorted(SCHEDULE.noise_level[1:].log().float(), wanted).clamp(0, T - 1) + 1
+def edm_t(T: int, n: int, generator: torch.Generator | None = None, mean: float = math.log(2) - 1.2) -> Tensor:
+    """EDM's log-normal noise levels, ln sigma of deviation 1.2, each at the nearest t of 1..T; int64 (n,).
+
+    EDM's mean is -1.2, for images of deviation 0.5; the same levels have mean -1.2 + ln 2 for data of deviation 1.
+    """
+    wanted = mean + 1.2 * torch.randn(n, generator=generator)
+    levels = SCHEDULE.noise_level[1 : T + 1].log().float()
+    return torch.searchsorted((levels[1:] + levels[:-1]) / 2, wanted) + 1
 
 
 # what is changed, and to what; the rest is the first of each
-DRAWS = {"low noise": low_noise_t, "uniform": uniform_t, "EDM": edm_t}
+DRAWS = {"low noise": low_noise_t, "uniform": uniform_t, "EDM": edm_t, "EDM at -1.2": partial(edm_t, mean=-1.2)}
 WEIGHTS = {"eps": lambda alpha_bar: 1, "v": lambda ab: 1 / ab, "x_0": lambda ab: (1 - ab) / ab}
 OUTPUTS = ("eps with skip", "eps", "v")
 CHANGES = {
     "base": ("low noise", "eps", "eps with skip"),
-    **{f"draw {name}": (name, "eps", "eps with skip") for name in ("uniform", "EDM")},
+    **{f"draw {name}": (name, "eps", "eps with skip") for name in ("uniform", "EDM", "EDM at -1.2")},
     **{f"weight {name}": ("low noise", name, "eps with skip") for name in ("v", "x_0")},
     **{f"output {name}": ("low noise", "eps", name) for name in ("eps", "v")},
 }
