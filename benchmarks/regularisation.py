@@ -10,9 +10,10 @@ stopping", four fifths of the points, and of the weights during training those a
 was lowest. The learning rate is constant, since an annealed one has decided when to stop.
 
 "EMD": 2,000 samples of 50 DDIM steps against fresh points, 1,000 to 1,000, mean of two; "distance" to the true outline
-and "to train", to the points learnt from; "excess": the loss on fresh points above that of the exact denoiser of the
-distribution, with the same times and noise. "best step" is how many updates the weights had. The rows of the network
-"real" are the floor: real points, judged in the same way. What is finished is kept in the folder.
+and "to train", to the points learnt from, of which "early stopping" has a fifth fewer than the others; "excess": the
+loss on fresh points above that of the exact denoiser of the distribution, with the same times and noise. "best step" is
+how many updates the weights had. The rows of the network "real" are the floor: real points, judged in the same way.
+What is finished is kept in the folder.
 """
 
 import argparse

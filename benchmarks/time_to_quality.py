@@ -1,7 +1,7 @@
 """How long each recipe trains, on one thread, until its samples lie as close to the data as asked.
 
-pip install --no-deps -r benchmarks/requirements.txt python benchmarks/time_to_quality.py            # 20 to 30
-minutes; interrupt and repeat at will, finished runs are kept
+    pip install --no-deps -r benchmarks/requirements.txt
+    python benchmarks/time_to_quality.py    # 20 to 30 minutes; interrupt and repeat at will, finished runs are kept
 
 Compared on `states()`: the book's fast recipe ("fourier"), the course project's network trained plainly ("plain"), and
 smalldiffusion's own toy recipe (see toy_smalldiffusion.py).

@@ -48,6 +48,27 @@ def test_a_cell_has_a_row_for_each_method_and_one_for_the_floor(small):
     assert len(benchmark.one("box", 0.5, 0, {"scale": 0.3})) == 8
 
 
+@pytest.mark.parametrize("explodes", [False, True])
+def test_the_seconds_of_a_method_are_those_of_its_drawing(small, monkeypatch, explodes):
+    clock = [0.0]
+
+    def draw():
+        clock[0] += 1
+        if explodes:
+            raise FloatingPointError
+        return torch.zeros(12, 2)
+
+    def judged(x, fresh):
+        clock[0] += 100
+        return 0.5
+
+    monkeypatch.setattr(benchmark.time, "process_time", lambda: clock[0])
+    monkeypatch.setattr(benchmark, "emd", judged)
+    monkeypatch.setattr(benchmark, "ways", lambda *_: [("a", "exact", draw), ("b", "learnt", draw)])
+    found = benchmark.one("box", 0.5, 0, {"scale": 0.3})
+    assert found.seconds[1:].tolist() == [1, 1] and found.EMD[1:].isna().all() == explodes
+
+
 def test_the_best_scale_is_chosen_at_a_seed_of_its_own(small):
     assert benchmark.tuned("box", 0.5, "scale") in benchmark.SCALES
     assert benchmark.TUNING >= benchmark.SEEDS

@@ -1,7 +1,9 @@
 """The benchmarks that follow the source documents, small: what they run, what they measure, what a stop loses."""
 
+import ast
 import json
 import math
+import re
 
 import any_shape
 import guided_conditional as claims
@@ -12,6 +14,7 @@ import torch
 
 from statesdiff.ablations.embedded import Embedded
 from statesdiff.ablations.toys import points
+from tests.test_book import ROOT
 
 # Runs
 
@@ -121,3 +124,14 @@ def test_real_points_are_judged_as_real(data):
     assert swapped["accuracy"] < 0.3 and swapped["EMD"] > found["EMD"]
     narrow = claims.judge(0.5 * (x - x.mean(0)) + x.mean(0), y, known, seed=3)
     assert narrow["spread"] == pytest.approx(0.5 * found["spread"], rel=0.05) and narrow["coverage"] < 0.7
+
+
+# How they are called
+
+
+def test_a_line_of_a_docstring_holds_one_command():
+    programs = [*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "tools").glob("*.py")]
+    said = [(path, ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "") for path in programs]
+    lines = [(path.name, line) for path, text in said for line in text.splitlines()]
+    assert sum(bool(re.match(r"\s*python \S+\.py", line)) for _, line in lines) > 20
+    assert not [pair for pair in lines if re.search(r"\b(python|pip install) .*\S.* python \S+\.py", pair[1])]
