@@ -6,7 +6,7 @@
  * `onMessage` nothing is seen before the end, and every run that is begun comes to it.
  * @param api what `mount` was given  @param {string} job  @param of `onMessage(message, args)` takes what the job
  *  yields, `onResult(result, args)` what it returns, or null if the reader stopped it or it failed
- * @returns {Function} with `.stop()` and `.busy`
+ * @returns {Function} with `.stop()` and `.busy`, which in `onResult` tells whether newer args wait
  */
 export function dial(api, job, { need = [], onMessage = null, onResult }) {
   let run = null, seen = true, waiting = null;
@@ -43,7 +43,7 @@ export function dial(api, job, { need = [], onMessage = null, onResult }) {
     waiting = null;
     run?.stop();
   };
-  return Object.defineProperty(go, "busy", { get: () => run !== null });
+  return Object.defineProperty(go, "busy", { get: () => run !== null || waiting !== null });
 }
 
 /** Let a button say what it does now: start while nothing runs, stop while something does. */

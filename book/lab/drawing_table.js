@@ -33,7 +33,8 @@ export class DrawingTable {
     this.paper.draw = () => this.#drawPaper();
     this.picture.draw = () => this.#drawMade();
     this.#addControls();
-    this.remake = api.latest("make", { onResult: (result) => this.#show(result) });
+    const ofThis = ({ x }) => x === this.data?.x;
+    this.remake = api.latest("make", { onResult: (result, args) => ofThis(args) && this.#show(result) });
   }
 
   /** Take the drawing that a link brought, if it did. */
@@ -106,6 +107,7 @@ export class DrawingTable {
   /** The drawing is another one: its data too, and what was learnt is forgotten. */
   #changed() {
     this.run?.stop();
+    this.remake.stop();
     if (this.which.value === "1") this.drawings[1] ??= [];
     const drawn = this.drawings.filter(enough), random = stream("drawing", this.api.seed);
     this.data = drawn.length ? dataOf(drawn, SIZE, random) : null;

@@ -11,6 +11,7 @@ const REACH = 32; // how near a finger must come to take hold of the point, pixe
  */
 export function handle(picture, { get, set, label, stride = 0.1 }) {
   const put = (place) => set(inside(place, picture.limit));
+  let taken = false; // by the press that a click ends
 
   function near(event) {
     const at = get();
@@ -20,9 +21,9 @@ export function handle(picture, { get, set, label, stride = 0.1 }) {
   }
 
   function grab(place, event) {
-    const mine = event.pointerType !== "touch" || near(event);
-    if (mine) put(place);
-    return mine;
+    taken = event.pointerType !== "touch" || near(event);
+    if (taken) put(place);
+    return taken;
   }
 
   function step(dx, dy) {
@@ -32,5 +33,5 @@ export function handle(picture, { get, set, label, stride = 0.1 }) {
 
   draggable(picture, { label, grab, move: put, step, stride });
   picture.canvas.style.cursor = "crosshair";
-  picture.canvas.addEventListener("click", (event) => event.detail && put(picture.toData(event)));
+  picture.canvas.addEventListener("click", (event) => event.detail && !taken && put(picture.toData(event)));
 }

@@ -48,7 +48,7 @@ async function mountLab(el, address, workerUrl) {
     still.forEach((node) => node.remove());
     await breathe();
     await of.mount(stage, api);
-    el.dataset.state = "idle";
+    if (el.dataset.error === undefined) el.dataset.state = "idle";
     stage.append(api.live);
     el.dataset.mounted = "";
   } catch (error) {
@@ -66,6 +66,10 @@ function failed(el, error) {
   el.append(Object.assign(document.createElement("p"), { className: "lab-sentence", textContent: text }));
 }
 
+const NOT_DONE = "The lab could not do what you asked for. Try again, or load the page anew.";
+/** What an output says while its number is made, and while there is none. */
+const AWAITED = "…", NONE = "–";
+
 /** What a lab is given. */
 class LabApi {
   constructor(el, stage, address, workerUrl) {
@@ -76,9 +80,10 @@ class LabApi {
     this.still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.live = Object.assign(document.createElement("p"), { className: "lab-summary" });
     this.live.setAttribute("aria-live", "polite");
+    this.trouble = Object.assign(document.createElement("p"), { className: "lab-sentence" });
+    this.trouble.setAttribute("role", "alert");
     this.runner = null;
     this.workerUrl = workerUrl;
-    this.caption = "";
   }
 
   /** A data set or a network, for use in the page; kept. */
@@ -105,22 +110,34 @@ class LabApi {
     this.speak = setTimeout(() => (this.live.textContent = text), 400);
   }
 
-  /** What stands in the corner of a saved picture. */
-  settings(text) {
-    this.caption = text;
-  }
-
   /** Run a job of this lab in its worker, see README.md. @returns {{done: Promise, stop: Function}} */
   run(job, args, { need = [], onMessage } = {}) {
     this.runner ??= new Runner(this.name, this.workerUrl(), (data) => loadData(data, this.address));
     this.state("running");
+    this.#tell(null);
     const run = this.runner.run(job, args, { need, onMessage });
-    const settled = (state) => this.runner.current || this.state(state);
-    run.done.then(() => settled("done"), (error) => {
-      this.el.dataset.error = error.message;
-      settled("failed");
-    });
+    run.done.then((result) => this.#settled("done", result), (error) => this.#settled("failed", null, error));
     return run;
+  }
+
+  /** After a run: the state, unless another goes on; what was awaited in vain is awaited no more, and a failure is told. */
+  #settled(state, result, error = null) {
+    if (this.runner.current) return;
+    this.state(state);
+    if (error) this.#tell(error);
+    if (result !== null) return;
+    for (const out of this.stage.querySelectorAll("output")) if (out.value === AWAITED) out.value = NONE;
+  }
+
+  /** Tell the reader of a failure, or, with null, no longer. */
+  #tell(error) {
+    if (!error) {
+      delete this.el.dataset.error;
+      return this.trouble.remove();
+    }
+    this.el.dataset.error = error.message;
+    this.stage.append(this.trouble);
+    this.trouble.textContent = NOT_DONE;
   }
 
   /** A `dial` whose job has one result: the newest args win, and each run that is begun comes to its end. */

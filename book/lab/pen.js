@@ -64,11 +64,17 @@ export class Pen {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     this.keyboard = true;
-    if (key === "Backspace") this.on.undo();
+    if (key === "Backspace") this.#undo();
     else if (way) this.#go(this.at.map((v, c) => v + way[c] * (event.shiftKey ? FINE : STEP)));
     else if (this.down) this.#lift();
     else this.#lower(this.at);
     this.picture.refresh();
+  }
+
+  /** Take the last stroke away: the one that is being drawn, if the pen is down. */
+  #undo() {
+    this.down = false;
+    this.on.undo();
   }
 
   /** Where the pen is, for those who move it by keys. */

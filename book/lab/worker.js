@@ -16,6 +16,7 @@ export function serve(scope, jobsOf) {
 
   async function perform({ id, lab, job, args }) {
     const k = kernel(), mark = k.top;
+    scope.postMessage({ id, begun: true });
     try {
       const steps = jobsOf(lab)[job](args, data);
       let asked = performance.now(), step = { done: false };
@@ -60,6 +61,7 @@ export class Runner {
     [this.lab, this.url, this.load] = [lab, url, load];
     this.count = 0;
     this.current = null;
+    this.performed = 0; // the id of the run whose job is at work, or was last
   }
 
   #worker() {
@@ -73,9 +75,13 @@ export class Runner {
 
   /** End the worker at once; the next job gets another. */
   end() {
+    this.#drop();
+    this.current?.finish({ value: null });
+  }
+
+  #drop() {
     this.worker?.terminate();
     this.worker = null;
-    this.current?.finish({ value: null });
   }
 
   /**
@@ -96,7 +102,8 @@ export class Runner {
     });
     run.stop = () => this.#stop(run);
     this.current = run;
-    this.#start(run, job, args, need, onMessage).catch((error) => run.finish({ error: error.message }));
+    run.begin = () => this.#start(run, job, args, need, onMessage).catch((error) => run.finish({ error: error.message }));
+    run.begin();
     return { done: run.done, stop: run.stop };
   }
 
@@ -104,9 +111,16 @@ export class Runner {
     if (run.over || run.timer) return;
     this.worker?.postMessage({ stop: run.id });
     run.timer = setTimeout(() => {
-      if (this.current && this.current !== run) return run.finish({ value: null }); // it waits behind another
-      this.end();
+      if (!this.current || this.current === run) return this.end();
+      if (this.performed === run.id) this.#again();
+      run.finish({ value: null }); // or it waits behind another
     }, GRACE);
+  }
+
+  /** Another worker for the current run, in place of one whose job does not stop. */
+  #again() {
+    this.#drop();
+    if (this.current.asked) this.current.begin(); // otherwise it waits for data, and asks another worker by itself
   }
 
   async #start(run, job, args, need, onMessage) {
@@ -115,13 +129,23 @@ export class Runner {
     const worker = this.#worker();
     for (const [name, { about, bytes }] of given)
       if (!this.given.has(name)) worker.postMessage({ give: this.given.add(name) && name, about, bytes });
-    worker.addEventListener("message", function listen({ data: q }) {
+    this.#listen(worker, run, onMessage);
+    run.asked = true;
+    worker.postMessage({ id: run.id, lab: this.lab, job, args });
+  }
+
+  /** Take what the worker says of a run until its end; of a stopped one only that. */
+  #listen(worker, run, onMessage) {
+    const failed = (event) => run.over || run.finish({ error: event.message || "the worker failed" });
+    const listen = ({ data: q }) => {
       if (q.id !== run.id) return;
+      if (q.begun) return void (this.performed = run.id);
       if (!q.end) return run.over || run.timer ? undefined : onMessage(q.message);
       worker.removeEventListener("message", listen);
-      if (!run.over) run.finish(q);
-    });
-    worker.addEventListener("error", (event) => run.over || run.finish({ error: event.message || "the worker failed" }));
-    worker.postMessage({ id: run.id, lab: this.lab, job, args });
+      worker.removeEventListener("error", failed);
+      if (!run.over) run.finish(run.timer ? { value: null } : q);
+    };
+    worker.addEventListener("message", listen);
+    worker.addEventListener("error", failed);
   }
 }

@@ -141,6 +141,31 @@ def test_drawn_with_keys_and_taken_back(table: Page) -> None:
     assert table.locator("button[name=make]").is_disabled() and numbers(table)["floor"] == "–"
 
 
+def test_a_stroke_is_taken_back_while_the_pen_is_down(table: Page) -> None:
+    table.locator("canvas").first.focus()
+    for key in ["Space", *["ArrowRight"] * 3, "Backspace", *["ArrowRight"] * 3]:
+        table.keyboard.press(key)
+    assert "0 strokes" in table.locator("canvas").first.get_attribute("aria-label")
+    for key in ["Space", *["ArrowUp"] * 3, "Space", "Space", "ArrowLeft", "Backspace", "ArrowLeft"]:
+        table.keyboard.press(key)
+    assert "1 strokes" in table.locator("canvas").first.get_attribute("aria-label")
+
+
+def test_what_was_asked_of_another_drawing_is_not_shown(table: Page) -> None:
+    table.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+    table.click("button[name=heart]")
+    table.select_option("select[name=drawing]", "1")
+    table.click("button[name=star]")
+    table.evaluate("""() => {
+      const dial = document.querySelector("input[name=guidance]");
+      dial.value = "4";
+      dial.dispatchEvent(new Event("input", { bubbles: true }));
+      setTimeout(() => document.querySelector("button[name=heart]").click());
+    }""")
+    table.wait_for_timeout(1500)
+    assert numbers(table)["distance"] == "–"
+
+
 def test_two_drawings_and_the_dial_between_them(table: Page) -> None:
     assert table.locator("input[name=guidance]").is_hidden()
     table.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")

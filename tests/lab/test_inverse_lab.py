@@ -132,6 +132,9 @@ def test_the_line_moves_by_finger_and_keys_to_its_ends(page: Page) -> None:
     page.locator(".lab-picture").first.press("ArrowLeft")
     settled(page)
     expect(page.locator(".lab-summary")).to_contain_text("Longitude 0.10")
+    page.locator(".lab-picture").first.press("Shift+ArrowLeft")
+    settled(page)
+    expect(page.locator(".lab-summary")).to_contain_text("Longitude 0.08")
     page.locator(".lab-picture").nth(1).click(position={"x": 30, "y": 40})
     settled(page)
     assert picture(page) != before and number(page, "emd-floor") > 0

@@ -72,6 +72,20 @@ def test_a_finger_and_the_arrow_keys_move_the_start(page: Page) -> None:
     assert seen[0] != seen[1]
 
 
+def test_one_press_runs_one_job(page: Page) -> None:
+    page.evaluate("""() => {
+      const { run } = statesdiff.Runner.prototype;
+      globalThis.runs = 0;
+      statesdiff.Runner.prototype.run = function (...of) { globalThis.runs += 1; return run.apply(this, of); };
+    }""")
+    place, runs = page.locator(".lab-picture"), []
+    for press, x in ((place.click, 60), (place.tap, 160), (place.tap, 165)):  # a finger far from the start, and near it
+        press(position={"x": x, "y": 160})
+        settled(page)
+        runs.append(page.evaluate("globalThis.runs"))
+    assert runs == [1, 2, 3]
+
+
 def test_draw_stop_and_the_slips(page: Page) -> None:
     page.locator("select[name=sampler]").select_option("ddpm")
     settled(page)

@@ -110,7 +110,7 @@ lab("guidance-free", {
 
     const run = dial(api, "draw", { need: ["conditional", "outline", "states"], onMessage: show,
       onResult: (result, args) => {
-        stop.style.visibility = "hidden";
+        stop.style.visibility = run.busy ? "visible" : "hidden";
         if (result) show(result, args);
       } });
 

@@ -93,7 +93,7 @@ lab("guidance", {
       "they stay where they are.");
 
     const run = dial(api, "draw", { need: ["fourier", "classifier", "outline", "states"], onMessage: show,
-      onResult: (result, args) => (fit(false), result && show(result, args)) });
+      onResult: (result, args) => (fit(run.busy), result && show(result, args)) });
 
     function timeAt(index) {
       return GUIDED_TIMES[GUIDED_TIMES.length - 1 - index];

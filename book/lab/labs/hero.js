@@ -42,7 +42,7 @@ lab("hero", {
     const at = slider(row, { name: "t", label: "t", min: 0, max: WALK.length - 1, value: 0,
       format: (k) => String(WALK[k]), onInput: () => {
         stop();
-        ready().then(show);
+        ready().then((there) => there && show());
       } });
     make(row, "a", { className: "lab-button", href: "draw.html", textContent: "Draw your own" });
     const layer = menu(row, { colours: true }, { onChange: () => picture.refresh(),
@@ -51,14 +51,20 @@ lab("hero", {
     sentence(el, "The colour of a point is that of the state at which it arrives, known here because the walk has " +
       "been taken once already. Every step adds fresh noise, so at the start the colours are mixed: nothing is decided.");
 
+    /** The walk, taken once; null if that failed, and then the next call tries again. */
     function ready() {
-      walking ??= api.run("walk", { seed: api.seed }, { need: ["fourier", "states"] }).done.then((w) => (walk = w));
+      const run = () => api.run("walk", { seed: api.seed }, { need: ["fourier", "states"] }).done.catch(() => null);
+      walking ??= run().then((found) => {
+        if (!found) walking = null;
+        return (walk = found);
+      });
       return walking;
     }
     async function start() {
       play.disabled = true;
-      await ready();
+      const there = await ready();
       play.disabled = false;
+      if (!there) return;
       play.textContent = "Stop";
       if (at.value >= WALK.length - 1) at.value = 0;
       if (api.still) at.value = WALK.length - 1; // no movement: the end at once

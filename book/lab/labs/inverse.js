@@ -99,7 +99,7 @@ lab("inverse", {
     const pictures = make(el, "div", { className: "lab-pictures" });
     const views = ["Exact draws", "Samples of a method"].map((label) => captioned(pictures, label));
     const row = controls(el);
-    const y = slider(row, { name: "longitude", label: "longitude", min: -TOLD_EDGE, max: TOLD_EDGE, step: 0.05, value: 0.2,
+    const y = slider(row, { name: "longitude", label: "longitude", min: -TOLD_EDGE, max: TOLD_EDGE, step: 0.02, value: 0.2,
       format: (v) => v.toFixed(2), onInput: turn });
     const width = slider(row, { name: "error", label: "error ν", min: 0.05, max: 0.6, step: 0.05, value: 0.2,
       format: (v) => v.toFixed(2), onInput: turn });
@@ -118,7 +118,7 @@ lab("inverse", {
       "of these keeps the shares. Weighted particles come near to the exact draws, with the same guess.");
 
     const run = dial(api, "sample", { need: ["outline"], onMessage: () => {}, onResult: (result, args) => {
-      startStop(draw, "Draw", false);
+      startStop(draw, "Draw", run.busy);
       if (!result) return;
       now.result = { ...result, args };
       now.exact = { x: result.exact, y: arrival(result.exact, observer) };

@@ -4,6 +4,7 @@ import { breathe } from "../breathe.js";
 import { gridPoints, Picture } from "../canvas.js";
 import { button, controls, legendOf, make, menu, outputs, sentence, slider } from "../controls.js";
 import { denoiser } from "../denoiser.js";
+import { dial } from "../dial.js";
 import { IdealDenoiser } from "../exact.js";
 import { handle } from "../handle.js";
 import { lab } from "../lab.js";
@@ -85,12 +86,15 @@ class LatentLab {
       `latent (${this.start.map((v) => v.toFixed(2)).join(", ")}), ${this.steps.value} steps`) });
     this.picture.draw = () => this.draw();
     this.first = new Promise((arrived) => (this.arrived = arrived));
-    this.look = this.api.latest("sectors", { need: ["outline"], onResult: ({ found }) => {
-      const one = (_, k) => Number(found[Math.floor(k / 5)] === k % 5);
-      this.sectors = Float32Array.from({ length: 5 * found.length }, one);
-      this.arrived();
-      this.picture.refresh();
-    } });
+    this.look = dial(this.api, "sectors", { need: ["outline"], onResult: (result) => this.take(result) });
+  }
+
+  /** The sectors, or null if the job failed. */
+  take(result) {
+    const { found } = result ?? {}, one = (_, k) => Number(found[Math.floor(k / 5)] === k % 5);
+    if (found) this.sectors = Float32Array.from({ length: 5 * found.length }, one);
+    this.arrived();
+    this.picture.refresh();
   }
 
   /** Put the latent there; the trail begins again where it does not come by dragging. */
@@ -121,10 +125,7 @@ class LatentLab {
   }
 
   show() {
-    if (this.layer("sectors") && !this.sectors && !this.looking) {
-      this.looking = true;
-      this.look({});
-    }
+    if (this.layer("sectors") && !this.sectors && !this.look.busy) this.look({});
     if (this.sectors) this.api.state("done"); // until then the lab is not ready
     this.picture.refresh();
   }
@@ -151,6 +152,6 @@ lab("latent", {
     const made = new LatentLab(el, api);
     await breathe();
     made.change();
-    await made.first; // it is idle when the sectors are there
+    await made.first; // it is idle when the sectors are there, or cannot be
   },
 });

@@ -142,7 +142,7 @@ lab("sampling", {
       "DDIM without noise.");
 
     const run = dial(api, "sample", { need: ["fourier", "outline"], onMessage: show, onResult: (result, args) => {
-      startStop(draw, "Draw", false);
+      startStop(draw, "Draw", run.busy);
       now.frame = null;
       if (result) show(result, args);
       else picture.refresh();

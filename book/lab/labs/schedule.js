@@ -111,7 +111,7 @@ lab("schedule", {
       "to; how sharp the outline is depends mostly on the steps at the clean end. One curve cannot spend its steps twice.");
 
     const run = dial(api, "sample", { need: ["outline"], onMessage: show, onResult: (result, args) => {
-      startStop(draw, "Draw", false);
+      startStop(draw, "Draw", run.busy);
       if (result) show(result, args);
     } });
 

@@ -121,7 +121,7 @@ lab("timesteps", {
       left.refresh();
       right.refresh();
     }, onResult: (result, args) => {
-      startStop(draw, "Draw", false);
+      startStop(draw, "Draw", run.busy);
       if (!result) return;
       now.result = result;
       for (const name of ["emd", "emd-floor"]) api.output(name, result[name]);
