@@ -37,14 +37,12 @@ def t_bar(f: Callable[[Tensor, int], Tensor]) -> Verdict:
         "t_bar mismatch: the clock runs backwards, t = 0 should be -1": 1 - 2 * t / T,
         "the division by T is missing": [t - T / 2, 2 * (t - T / 2)],
     }
-    odd, halved = (
-        torch.tensor([0, 1, 12, 25]),
-        "right for even T: half of an odd one is no whole number, so T / 2, not T // 2",
-    )
+    odd = torch.tensor([0, 1, 12, 25])
+    halved = {"right for even T: half of an odd one is no whole number, so T / 2, not T // 2": 2 * (odd - 12) / 25}
     return first_failing(
         "the same clock in training and in sampling",
         lambda: judge(f, (t, T), right, wrong, places=("t", t.tolist())),
-        lambda: judge(f, (odd, 25), normalised_time(odd, 25), {halved: 2 * (odd - 12) / 25}).at("T = 25"),
+        lambda: judge(f, (odd, 25), normalised_time(odd, 25), halved).at("T = 25"),
     )
 
 
