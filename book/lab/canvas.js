@@ -9,6 +9,8 @@ function styleOf(el) {
   return (name) => style.getPropertyValue(name).trim();
 }
 
+const fontOf = (size) => `${size}px system-ui, sans-serif`;
+
 /** A canvas with a `draw` to call again when its size or the page's colours change. */
 export class Surface {
   /** @param {Element} parent  @param {{label: string, ratio: number, className: string}} of: height over width */
@@ -55,18 +57,30 @@ export class Surface {
     this.context.fillRect(0, 0, this.width, this.height);
   }
 
-  /** Save as a PNG of 1200 pixels' width, with a line of settings in the corner. */
+  /** Save as a PNG of 1200 pixels' width, with the settings in the corner. */
   save(file, settings) {
     const canvas = document.createElement("canvas");
     this.#prepare(canvas, 1200 / this.canvas.clientWidth, this.canvas.clientWidth);
     this.draw(this);
-    this.text(settings, 6, this.height - 6, { size: 10 });
+    this.#caption(settings, { size: 10, margin: 6 });
     // In a task of its own. `toBlob` would wait for idle time, a second or, where things move, seven.
     setTimeout(() => {
       Object.assign(document.createElement("a"), { href: canvas.toDataURL(), download: file }).click();
     });
     this.context = this.canvas.getContext("2d");
     this.refresh();
+  }
+
+  /** Words at the foot, in as many lines as they take. */
+  #caption(words, { size, margin }) {
+    const lines = [""], room = this.width - 2 * margin;
+    this.context.font = fontOf(size);
+    for (const word of words.split(" ")) {
+      const longer = `${lines.at(-1)} ${word}`.trim();
+      if (lines.at(-1) && this.context.measureText(longer).width > room) lines.push(word);
+      else lines[lines.length - 1] = longer;
+    }
+    lines.reverse().forEach((line, i) => this.text(line, margin, this.height - margin - 1.2 * size * i, { size }));
   }
 
   /** The colour of a state in the page's scheme. */
@@ -76,7 +90,7 @@ export class Surface {
 
   /** Words at a place in pixels. */
   text(words, x, y, { size = 11, align = "left", colour = this.colour("--lab-ink") } = {}) {
-    Object.assign(this.context, { fillStyle: colour, textAlign: align, font: `${size}px system-ui, sans-serif` });
+    Object.assign(this.context, { fillStyle: colour, textAlign: align, font: fontOf(size) });
     this.context.fillText(words, x, y);
   }
 

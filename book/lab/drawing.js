@@ -4,8 +4,8 @@ import { LIMIT } from "./states.js";
 
 /** Deviation of the points about the strokes, in the units of the window. */
 export const PEN = 0.025;
-/** Shortest drawing that is worth learning, and the most strokes and places of one, which a link may bring. */
-const SHORTEST = 0.5, MOST = 200;
+/** Shortest drawing that is worth learning; the most strokes of one, and the longest text, that a link may bring. */
+const SHORTEST = 0.5, MOST = 200, LONGEST = 20_000;
 
 const between = ([a, b], [c, d]) => Math.hypot(c - a, d - b);
 
@@ -81,7 +81,7 @@ export function encode(drawings) {
 
 /** What `encode` made, or null for any other text. */
 export function decodeDrawings(text) {
-  if (!/^[\w-]{4,20000}$/.test(text)) return null;
+  if (text.length > LONGEST || !/^[\w-]{4,}$/.test(text)) return null;
   const drawings = [[]];
   let bytes, stroke = [];
   try {

@@ -115,13 +115,20 @@ export class DrawingTable {
     for (const name of NUMBERS) this.api.output(name, "–");
     this.api.output("floor", this.data ? this.#floor(drawn) : "–");
     this.#allow();
-    this.link.value = this.data ? location.href.split("#")[0] + FRAGMENT + encode(drawn) : "";
+    this.#offerLink(drawn);
     const label = `Your drawing, ${this.drawings.flat().length} strokes. Arrow keys move the pen, with Shift ` +
       "in small steps; Space sets it down and lifts it; Backspace takes the last stroke away.";
     this.paper.describe(label);
     this.paper.refresh();
     this.picture.refresh();
     this.api.state("idle");
+  }
+
+  /** A link, if there is a drawing and it fits into one. */
+  #offerLink(drawn) {
+    const text = this.data ? encode(drawn) : "", fits = decodeDrawings(text) !== null;
+    this.link.value = fits ? location.href.split("#")[0] + FRAGMENT + text : "";
+    this.link.placeholder = text && !fits ? "too much for a link" : "";
   }
 
   /** What can be pressed now. */

@@ -106,12 +106,3 @@ export function takeRows(x, rows) {
   rows.forEach((i, j) => ((out[2 * j] = x[2 * i]), (out[2 * j + 1] = x[2 * i + 1])));
   return out;
 }
-
-/** p_t(x) p(y | x)^scale at the points of a regular grid (G, 2), normalised to sum to 1. @returns {Float64Array} (G,) */
-export function tilted_density(ideal, grid, t, y, scale) {
-  const log_posterior = ideal.log_posterior(grid, t);
-  const log_p = ideal.log_density(grid, t).map((p, i) => p + scale * log_posterior[i * ideal.K + y]);
-  const top = log_p.reduce((a, b) => Math.max(a, b), -Infinity), p = log_p.map((v) => Math.exp(v - top));
-  const sum = p.reduce((a, b) => a + b, 0);
-  return p.map((v) => v / sum);
-}

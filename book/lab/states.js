@@ -1,7 +1,6 @@
 /** What the package says of the data set and its colours (statesdiff/data.py and plotting.py). */
 
 export const STATE_NAMES = ["Michigan", "Idaho", "Ohio", "Oklahoma", "Wisconsin"];
-export const STATE_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"];
 /** Standard deviation of the points about the outline, standardised units. */
 export const JITTER = 0.0175;
 /** Half the side of the usual window, standardised units. */

@@ -24,7 +24,7 @@ export class Tries extends Chart {
 
   /** Keep a try of a sampler; the same one again replaces it. */
   add(sampler, eta, { evaluations, distance, "distance-floor": floor }) {
-    this.tries.set(`${sampler} ${evaluations} ${eta}`, { sampler, evaluations, eta, distance });
+    this.tries.set(`${sampler} ${evaluations} ${sampler === "ddim" ? eta : 0}`, { sampler, evaluations, eta, distance });
     this.floor = floor;
     this.refresh();
   }

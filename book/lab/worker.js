@@ -102,7 +102,8 @@ export class Runner {
     });
     run.stop = () => this.#stop(run);
     this.current = run;
-    run.begin = () => this.#start(run, job, args, need, onMessage).catch((error) => run.finish({ error: error.message }));
+    const failed = (error) => run.finish({ error: error.message });
+    run.begin = () => this.#start(run, job, args, need, onMessage).catch(failed);
     run.begin();
     return { done: run.done, stop: run.stop };
   }

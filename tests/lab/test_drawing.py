@@ -195,6 +195,23 @@ def test_a_link_is_opened_and_keeps_what_was_drawn(browser: Browser, folder: Pat
     other.close()
 
 
+def test_a_link_is_offered_only_where_it_would_be_opened(table: Page) -> None:
+    link = "input[name=link]"
+    draw(table)
+    assert "#draw=" in table.input_value(link)
+    dots = """(n) => {
+      const c = document.querySelector("canvas"), b = c.getBoundingClientRect();
+      const send = (type, u, v) => c.dispatchEvent(new PointerEvent(type, { pointerId: 1, button: 0, bubbles: true,
+        clientX: b.left + u * b.width, clientY: b.top + v * b.height }));
+      c.setPointerCapture = () => {};
+      for (let k = 0; k < n; k++) for (const type of ["pointerdown", "pointerup"]) send(type, (k % 20) / 20, k / 400);
+    }"""
+    table.evaluate(dots, 198)
+    assert "#draw=" in table.input_value(link)
+    table.evaluate(dots, 1)
+    assert table.input_value(link) == "" and table.get_attribute(link, "placeholder") == "too much for a link"
+
+
 def test_a_finger_draws_too(browser: Browser, folder: Path) -> None:
     body = '<div class="lab" data-lab="draw" data-state="idle"></div>'
     page, faults = open_page(browser, folder, body, viewport={"width": 390, "height": 844}, has_touch=True)

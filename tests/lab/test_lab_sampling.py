@@ -72,6 +72,15 @@ def test_a_finger_and_the_arrow_keys_move_the_start(page: Page) -> None:
     assert seen[0] != seen[1]
 
 
+def test_a_try_again_replaces_it_whatever_eta_says_of_another_sampler(page: Page) -> None:
+    script = """(sampler) => {
+      const box = document.createElement("div"), tries = new statesdiff.Tries(box);
+      for (const eta of [0, 0.5, 1]) tries.add(sampler, eta, { evaluations: 10, distance: 1, "distance-floor": 0.01 });
+      return tries.tries.size;
+    }"""
+    assert [page.evaluate(script, name) for name in ("ddim", "ddpm", "dpmpp_2m")] == [3, 1, 1]
+
+
 def test_one_press_runs_one_job(page: Page) -> None:
     page.evaluate("""() => {
       const { run } = statesdiff.Runner.prototype;

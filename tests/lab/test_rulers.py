@@ -192,6 +192,26 @@ def test_another_point_in_the_place_of_a_dragged_one_is_where_it_was(
         assert measured(page) == fresh  # nothing is held any more
 
 
+def test_what_stands_in_a_saved_picture_fits_into_it(phone: Page) -> None:
+    spoil(phone, "leave", 20, 3)
+    found = measured(phone)
+    phone.evaluate("""() => {
+      const { fillText } = CanvasRenderingContext2D.prototype;
+      globalThis.written = [];
+      CanvasRenderingContext2D.prototype.fillText = function (words, x, y) {
+        const end = x + this.measureText(words).width, scale = this.getTransform().a;
+        globalThis.written.push([words, end * scale / this.canvas.width, y * scale / this.canvas.height]);
+        return fillText.call(this, words, x, y);
+      };
+    }""")
+    assert save(phone)[:4] == b"\x89PNG"
+    written = sorted(phone.evaluate("globalThis.written"), key=lambda row: row[2])
+    words = " ".join(row[0] for row in written)
+    assert words.startswith("leaving out the south, 20 %, ") and f"EMD {found['emd']:.3f}" in words
+    assert re.search(r"seed \d+$", words) and len(written) > 1
+    assert all(end < 1 and 0 < at < 1 for _, end, at in written)
+
+
 @pytest.mark.parametrize("different", [60, 5, 1])
 def test_the_pairing_is_scipys(plain_engine: Engine, different: int) -> None:
     a, b = states().x[::83][:60][torch.arange(60) % different], states(seed=1).x[::83][:60]

@@ -162,7 +162,8 @@ def test_a_dial_is_busy_at_a_result_while_newer_arguments_wait(probe: Engine) ->
     script = """async () => {
       const seen = [];
       await new Promise((enough) => {
-        const dial = probe.latest("count", { onResult: (r) => { seen.push(`${r} ${dial.busy}`); if (r > 1) enough(); } });
+        const onResult = (r) => { seen.push(`${r} ${dial.busy}`); if (r > 1) enough(); };
+        const dial = probe.latest("count", { onResult });
         for (let to = 1; to <= 3; to++) dial({ to });
       });
       return seen;
@@ -207,7 +208,8 @@ def test_a_reader_is_told_of_a_job_that_fails_and_may_try_again(
     breakable: BrowserContext, folder: Path, name: str, control: str, output: str
 ) -> None:
     with played(breakable, folder, name) as page:
-        use = page.locator(control).click if control.startswith("button") else partial(page.press, control, "ArrowRight")
+        presses = control.startswith("button")
+        use = partial(page.click, control) if presses else partial(page.press, control, "ArrowRight")
         use()
         expect(page.get_by_role("alert")).to_contain_text("Try again", timeout=PATIENCE)
         expect(page.locator("[data-lab]")).to_have_attribute("data-state", "failed")

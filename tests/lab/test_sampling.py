@@ -174,7 +174,8 @@ def test_the_tilted_density(plain_engine: Engine, t: int) -> None:
     side = torch.linspace(-2, 2, 15)
     grid = torch.cartesian_prod(side, side)
     script = f"""(x, labels, jitter, grid, t) => {{ {LINEAR} {IDEAL}
-      return [statesdiff.tilted_density(ideal, f32(grid), t, 3, 4), ideal.log_density(f32(grid), t)];
+      const [log_p, log_posterior] = [ideal.log_density(f32(grid), t), ideal.log_posterior(f32(grid), t)];
+      return [statesdiff.tiltOf({{ log_p, log_posterior, K: ideal.K }}, 3, 4), log_p];
     }}"""
     found, log_p = plain_engine(script, DATA.x, DATA.y, 0.2, grid, t)
     ideal = IdealDenoiser(DATA.x, SCHEDULE, 0.2, DATA.y)

@@ -134,6 +134,28 @@ def test_the_floors_of_the_shapes_are_those_of_real_points(plain_engine: Engine)
 # The pages
 
 
+def test_a_saved_picture_tells_of_what_it_shows(browser: Browser, folder: Path) -> None:
+    with played(browser, folder, "epochs") as page:
+        words = page.evaluate("""async () => {
+          const written = [], { fillText } = CanvasRenderingContext2D.prototype;
+          const put = (k) => {
+            const slider = document.querySelector("input[name=updates]");
+            slider.value = k;
+            slider.dispatchEvent(new Event("input", { bubbles: true }));
+          };
+          put(1);
+          while (document.querySelector("[data-lab]").dataset.state !== "done") await new Promise(requestAnimationFrame);
+          CanvasRenderingContext2D.prototype.fillText = function (...of) {
+            written.push(of[0]);
+            return fillText.apply(this, of);
+          };
+          put(3); // which is being judged while the picture of the other is saved
+          document.querySelector("button[name=save]").click();
+          return written.filter((words) => words.includes("training points")).join();
+        }""")
+        assert f", {KEPT['updates'][1]} updates" in words
+
+
 def test_lengths_are_gone_through(browser: Browser, folder: Path) -> None:
     with played(browser, folder, "epochs", viewport=test_book.PHONE, has_touch=True) as page:
         lab, before = page.locator("[data-lab]"), picture(page)

@@ -46,9 +46,9 @@ class EpochsLab {
 
   /** What is shown, in words. */
   words() {
-    const { sets, updates } = this.api.data.epochs, { set, length } = this.now;
+    const { sets, updates } = this.api.data.epochs, { set, length, seed } = this.found ?? this.now;
     const numbers = this.found ? `, distance ${this.found.distance.toFixed(3)}` : "";
-    return `${sets[set]} training points, ${updates[length]} updates${numbers}, seed ${this.seed}`;
+    return `${sets[set]} training points, ${updates[length]} updates${numbers}, seed ${seed}`;
   }
 
   /** What the controls ask for. */
@@ -61,9 +61,9 @@ class EpochsLab {
     this.ask(this.now);
   }
 
-  show(found, { set, length }) {
-    this.found = { ...found, set };
-    this.visited.set(`${set},${length}`, found);
+  show(found, args) {
+    this.found = { ...found, ...args };
+    this.visited.set(`${args.set},${args.length}`, found);
     this.api.output("over-fresh", found.fresh, 3);
     this.api.output("over-own", found.own, 3);
     this.api.output("distance", found.distance, 3);
