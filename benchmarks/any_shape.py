@@ -14,7 +14,7 @@ any; and EMD in all D dimensions.
 
 import pandas as pd
 import torch
-from runs import arguments, run_all
+from runs import arguments, run_all, tenth
 from torch import Tensor
 
 from statesdiff.ablations.embedded import Embedded
@@ -42,7 +42,7 @@ def make(D: int, seed: int, steps: int | None = None) -> list[dict]:
     drawn = {
         "exact": draw(known.ideal(schedule), schedule, D, seed),
         RECIPE: (draw(model, schedule, D, seed).double() * train.width + train.shift).float(),
-        "real": real(known, seed),
+        "real": tenth(known.draw(2 * N, seed=20_000 + seed).x, seed),
     }
     fresh = known.draw(N // 5, seed=10_000 + seed).x
     about = {"data": "states", "D": D, "T": T, "n": N}
@@ -53,12 +53,6 @@ def draw(predictor: NoisePredictor, schedule: NoiseSchedule, D: int, seed: int) 
     """N samples through all steps, from the same noise for every predictor."""
     generator = stream("sample", seed)
     return last(ddpm(predictor, schedule, randn(N, D, generator=generator), generator=generator))
-
-
-def real(known: Embedded, seed: int) -> Tensor:
-    """N fresh points (N, D), a tenth of a larger set, shuffled: as in a sampler's, the number of each state varies."""
-    pool = known.draw(2 * N, seed=20_000 + seed).x
-    return pool[torch.randperm(len(pool), generator=stream("real", seed))[:N]]
 
 
 def judge(samples: Tensor, fresh: Tensor, known: Embedded) -> dict[str, float]:

@@ -20,7 +20,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import torch
-from runs import arguments, run_all
+from runs import arguments, run_all, tenth
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
@@ -87,7 +87,7 @@ def _solved(x_T: Tensor, seed: int) -> Iterator[dict]:
         about["evaluations"] = 2 * steps - 1 if solver == "heun" else steps
         with_emd = grid in ("eased", "every t") and (solver, steps) in WITH_EMD
         yield about | {"seed": seed} | judge(solve(solver, grid, steps, x_T, seed), seed, with_emd)
-    real = states(N // 5, seed=2000 + seed).x[torch.randperm(N, generator=stream("real", seed))]
+    real = tenth(states(2 * N, seed=2000 + seed).x, seed)
     yield {"network": "real", "seed": seed} | judge(real, seed, True)
 
 

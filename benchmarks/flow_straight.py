@@ -21,7 +21,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from flow_targets import judged
-from runs import arguments, run_all
+from runs import arguments, run_all, tenth
 from torch import Tensor
 
 from statesdiff.data import JITTER, outline_points, states
@@ -108,8 +108,7 @@ def run(method: str, seed: int) -> list[dict]:
     about |= {"updates": None if method in ("exact", "real") else UPDATES, "seed": seed}
     if method != "real":
         return [about | measured(made(method, seed), seed)]
-    real = states(600, seed=20_000 + seed).x
-    found = judged(real[torch.randperm(len(real), generator=stream("mix", 10_000 + seed))], seed)
+    found = judged(tenth(states(6000, seed=20_000 + seed).x, seed), seed)
     floor = {f"{name} {steps}": found[name] for name in found for steps in (STEPS if name == "distance" else JUDGED)}
     return [about | floor]
 

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from runs import tenth
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -110,7 +111,7 @@ def run(n: int, method: str, seed: int, updates: int = UPDATES, samples: int = 2
     torch.set_num_threads(1)
     about = {"data": "states", "network": "fourier", "method": method, "seed": seed, "n_train": n}
     if method == "real":
-        real = shuffled(samples, 2 * FRESH + seed)
+        real = tenth(states(2 * samples, seed=2 * FRESH + seed).x, seed)
         return about | {"network": "real"} | judged(real, shuffled(n, 1 + seed), seed, samples // 2)
     with denormals_flushed():
         model, x_0, at = trained(n, method, seed, updates)

@@ -8,9 +8,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from statesdiff.files.atomic import write_atomically
+from statesdiff.rng import stream
 
 Key = tuple[str | int, ...]
 
@@ -37,6 +39,14 @@ def run_all(make: Callable[..., list[dict]], keys: Sequence[Key], folder: Path, 
                     _keep(path, future.result())
             raise
     return [row for key in keys for row in json.loads(_path(folder, key).read_text(encoding="utf-8"))]
+
+
+def tenth(pool: Tensor, seed: int) -> Tensor:
+    """A tenth of real points (10 n, D) at random, (n, D): as in a sampler's, the number of each class varies.
+
+    STATES has as many of each, and a floor that has so too is lower than any sampler comes.
+    """
+    return pool[torch.randperm(len(pool), generator=stream("real", seed))[: len(pool) // 10]]
 
 
 def arguments(about: str, name: str, seeds: int, data: Sequence[str] = ()) -> argparse.Namespace:

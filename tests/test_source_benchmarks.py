@@ -1,6 +1,7 @@
 """The benchmarks that follow the source documents, small: what they run, what they measure, what a stop loses."""
 
 import ast
+import importlib
 import json
 import math
 import re
@@ -12,8 +13,8 @@ import pytest
 import runs
 import torch
 
-from statesdiff.ablations.embedded import Embedded
 from statesdiff.ablations.toys import points
+from statesdiff.data import states
 from tests.test_book import ROOT
 
 # Runs
@@ -36,6 +37,37 @@ def test_what_is_finished_stays_and_only_the_rest_is_made(tmp_path):
     assert [row["name"] for row in rows] == ["kept", "too", "kept", "too", "b"] and rows[-1]["square"] == 4
 
 
+def test_of_a_tenth_of_real_points_the_numbers_of_each_state_vary_as_those_of_samples():
+    y = torch.arange(5).repeat_interleave(2000)
+    found = torch.stack([runs.tenth(torch.stack([y, torch.arange(10_000)], 1), seed) for seed in range(60)])
+    assert found.shape == (60, 1000, 2) and all(len(x[:, 1].unique()) == 1000 for x in found)
+    counts = (found[:, :, 0] == 0).sum(1).double()
+    spread = (1000 * 0.2 * 0.8) ** 0.5  # binomial; a tenth of a set has 0.95 of it
+    assert counts.mean() == pytest.approx(200, abs=4 * spread / 60**0.5) and 0.7 * spread < counts.std() < 1.25 * spread
+
+
+@pytest.mark.parametrize("name", ["any_shape", "few_steps", "flow_targets", "flow_straight", "regularisation"])
+def test_floors_of_points_of_all_states_are_drawn_so(monkeypatch, few_points, name):
+    module, drew = importlib.import_module(name), []
+
+    def tenth(pool, seed):
+        drew.append(len(pool))
+        return runs.tenth(pool, seed)
+
+    monkeypatch.setattr(module, "tenth", tenth)
+    if name == "few_steps":
+        monkeypatch.setattr(module, "SOLVED", [])
+        monkeypatch.setattr(module, "solve", lambda *_: states(1000).x)
+    real = {
+        "any_shape": lambda: module.make(2, 0, 1),
+        "few_steps": lambda: [*module._solved(None, 0)],
+        "flow_targets": lambda: module.run("real", "floor", 0, 0),
+        "flow_straight": lambda: module.run("real", 0),
+        "regularisation": lambda: [module.run(60, "real", 0)],
+    }[name]()[-1]
+    assert len(drew) == 1 and real["network"] == "real"
+
+
 # Any shape
 
 
@@ -55,23 +87,6 @@ def test_a_seed_of_any_shape_has_a_row_for_each_way(few_points):
     assert rows.loc["fourier", "coverage"] < rows.loc["real", "coverage"] / 5  # fifty points cover a fifth at best
     assert rows.loc["fourier", "EMD in D"] > 2 * rows.loc["real", "EMD in D"]
     pd.testing.assert_frame_equal(rows, pd.DataFrame(any_shape.make(5, seed=1, steps=2)).set_index("network"))
-
-
-def test_real_points_of_any_shape_have_as_many_of_each_state_as_a_sampler_may_have(monkeypatch):
-    monkeypatch.setattr(any_shape, "N", 100)
-    known = Embedded(2, 1)
-
-    counts = []
-    for seed in range(20):
-        pool = known.draw(2 * any_shape.N, seed=20_000 + seed)
-        x = any_shape.real(known, seed)
-        assert x.shape == (100, 2)
-        same = (x[:, None] == pool.x).all(2)
-        assert same.any(1).all()
-        counts.append(int((pool.y[same.int().argmax(1)] == 0).sum()))
-    counts = torch.tensor(counts).double()
-    assert counts.mean() == pytest.approx(20, abs=4)
-    assert 2 < counts.std() < 6  # binomial: 4
 
 
 # Guided and conditional
