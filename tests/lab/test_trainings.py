@@ -144,7 +144,8 @@ def test_a_saved_picture_tells_of_what_it_shows(browser: Browser, folder: Path) 
             slider.dispatchEvent(new Event("input", { bubbles: true }));
           };
           put(1);
-          while (document.querySelector("[data-lab]").dataset.state !== "done") await new Promise(requestAnimationFrame);
+          const lab = document.querySelector("[data-lab]");
+          while (lab.dataset.state !== "done") await new Promise(requestAnimationFrame);
           CanvasRenderingContext2D.prototype.fillText = function (...of) {
             written.push(of[0]);
             return fillText.apply(this, of);

@@ -134,7 +134,10 @@ lab("sampling", {
       go();
     } });
     const layer = menu(extras(el), { points: true, paths: false, outline: true }, { onChange: () => picture.refresh(),
-      onSave: () => picture.save("sampling.png", `${samplingWords(argsNow())}, seed ${seed}`) });
+      onSave: () => {
+        const args = now.args ?? argsNow(); // of what is shown
+        picture.save("sampling.png", `${samplingWords(args)}, seed ${args.seed}`);
+      } });
     measured(el, { evaluations: "evaluations", distance: "distance", coverage: "coverage" }, ["distance", "coverage"]);
     sentence(el, "Few large steps end on averages of origins, so the samples are blurred. DPM-Solver++ spreads its " +
       "times by the noise and corrects each step by the one before: ten or fifteen evaluations bring it near the " +

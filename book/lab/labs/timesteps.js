@@ -106,7 +106,10 @@ lab("timesteps", {
     } });
     const layer = menu(extras(el), { chain: true, start: true, outline: true }, {
       onChange: () => [left, right].forEach((picture) => picture.refresh()),
-      onSave: () => right.save("timesteps.png", `T = ${LEVELS[T.value]}, betas ${betas.value}, seed ${seed}`) });
+      onSave: () => {
+        const args = now.args ?? argsNow(); // of what is shown
+        right.save("timesteps.png", `T = ${args.T}, betas ${args.betas}, seed ${args.seed}`);
+      } });
     measured(el, { T: "T", alpha_bar_T: "variance left", emd: "EMD of samples" }, ["emd"]);
     sentence(el, "With the betas kept a small T leaves most of the data in place, and N(0, I) is the wrong place to " +
       "begin: the denoiser makes no error, yet the samples crowd on the outer rims. Begun where the chain ends they do " +
@@ -131,9 +134,13 @@ lab("timesteps", {
       right.refresh();
     } });
 
+    function argsNow() {
+      return { T: LEVELS[T.value], betas: betas.value, start: start.value, seed };
+    }
+
     function go() {
       drawn = true;
-      run({ T: LEVELS[T.value], betas: betas.value, start: start.value, seed });
+      run(argsNow());
       startStop(draw, "Draw", true);
     }
 
