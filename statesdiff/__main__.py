@@ -36,8 +36,10 @@ DOUBT = "is the guidance too strong, or the training too short?"
 def train(args: argparse.Namespace) -> None:
     """Train a recipe and write the checkpoint; an interrupt keeps what has been learnt so far."""
     if args.recipe == pictures.FASHION:
+        if args.units is not None:
+            raise ValueError(f"--units is for points; --recipe {pictures.FASHION} has units of its own")
         return pictures.train(args)
-    for name in ("batch_size", "channels"):
+    for name in ("batch_size", "channels", "save_every"):
         if getattr(args, name) is not None:
             raise ValueError(f"--{name.replace('_', '-')} is for --recipe {pictures.FASHION}; others have their own")
     args.T, args.schedule = args.T or 500, args.schedule or "linear"
@@ -204,7 +206,7 @@ def _train_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--schedule", choices=SCHEDULES, help="of the noise; default: linear, of fashion cosine")
     p.add_argument("--batch-size", type=count, help="of fashion: images an update, default 128")
     p.add_argument("--channels", type=count, help="of fashion: how wide the U-Net is, a multiple of 8, default 48")
-    seconds = {"type": float, "default": pictures.EVERY, "metavar": "SECONDS"}
+    seconds = {"type": float, "metavar": "SECONDS"}
     p.add_argument("--save-every", **seconds, help="of fashion: between two states to go on from, default 20")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=output(".safetensors"), default="denoiser.safetensors")

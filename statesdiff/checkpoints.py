@@ -53,14 +53,17 @@ def load_model(
         about = json.loads(metadata["statesdiff"])
         network, config = about["network"], about["config"]
         schedule = NoiseSchedule(tensors.pop("schedule.beta"), about["schedule"])
+        T = config.get("T", schedule.T)  # before a network may make a schedule of that length
         with torch.device("meta"):  # shapes without memory: the file may ask for any size
-            shapes = kinds[network](**config) if isinstance(network, str) and network in kinds else None
+            known = isinstance(network, str) and network in kinds and T == schedule.T
+            shapes = kinds[network](**config) if known else None
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a statesdiff checkpoint ({type(error).__name__}: {error})") from error
-    if shapes is None:
+    if not isinstance(network, str) or network not in kinds:
         raise ValueError(f"{path}: holds a {network}, not a {' or a '.join(kinds)}")
-    if schedule.T != shapes.T:
-        raise ValueError(f"{path}: the network was built for T = {shapes.T}, the schedule has T = {schedule.T}")
+    T = T if shapes is None else shapes.T
+    if T != schedule.T:
+        raise ValueError(f"{path}: the network was built for T = {T}, the schedule has T = {schedule.T}")
     _compare_shapes(shapes, tensors, str(path))
     model = init(kinds[network], **config, generator=stream("init"))
     model.load_state_dict(tensors)

@@ -31,8 +31,11 @@ def stops_between(times: Sequence[int], finer: Sequence[int]) -> Tensor:
     Those are the `finer` times between, and both ends; rows that are shorter repeat the last. Raises ValueError unless
     both lists fall to 0 and the finer one has the student's times.
     """
-    if len(times) < 2 or not set(times) <= set(finer) or sorted(set(finer), reverse=True) != list(finer):
-        raise ValueError(f"finer must fall and have all of the student's times {list(times)}, got {list(finer)}")
+    for name, given in (("times", times), ("finer", finer)):
+        if len(given) < 2 or sorted({*given, 0}, reverse=True) != list(given):
+            raise ValueError(f"{name} must be at least two times that fall to 0, got {list(given)}")
+    if not set(times) <= set(finer):
+        raise ValueError(f"finer must have all of the student's times {list(times)}, got {list(finer)}")
     rows = [[u for u in finer if s <= u <= t] for t, s in pairwise(times)]
     length = max(map(len, rows))
     return torch.tensor([row + row[-1:] * (length - len(row)) for row in rows])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from statesdiff.samplers import ddim_times
+from statesdiff.samplers import ddim_times, falling_times
 from statesdiff.schedule import NoiseSchedule
 
 STEPS = 10  # what the book recommends for STATES
@@ -52,7 +52,7 @@ def times_of(schedule: NoiseSchedule, steps: int | None = None, grid: Grid = "ea
         if not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= schedule.T:
             raise ValueError(f"steps must be a whole number in 1..{schedule.T}, got {steps!r}")
         return GRIDS[grid](schedule, steps)
-    times = ddim_times(schedule.T, grid)
+    times = falling_times(schedule.T, grid, "grid")
     if steps is not None and steps != len(times) - 1:
         raise ValueError(f"grid has {len(times) - 1} steps, but steps = {steps!r}: leave steps out for a list of times")
     return times

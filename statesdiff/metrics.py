@@ -88,8 +88,9 @@ def evaluate_parts(
 ) -> pd.DataFrame:
     """The four metrics of each of `repeats` disjoint parts of the samples (n, D): a table, one row a part.
 
-    Left out, the data are STATES: `reference` the book's 5,000 points, `target` the true outline. The samples are
-    shuffled before they are cut. Raises ValueError for fewer than 2 repeats or fewer than 2 points a part.
+    Left out, the data are STATES: `reference` the book's 5,000 points, `target` the true outline. Samples and reference
+    are shuffled, each in an order of its own, before the samples are cut. Raises ValueError for fewer than 2 repeats or
+    fewer than 2 points a part.
     """
     if (reference is None) != (target is None):
         raise ValueError("give reference and target together: left out, both are those of STATES")
@@ -99,7 +100,7 @@ def evaluate_parts(
     if repeats < 2 or size < 2:
         raise ValueError(f"needs at least 2 repeats of at least 2 points, got {len(samples)} points, repeats={repeats}")
     parts = _shuffled(samples, seed).split(size)[:repeats]
-    rows = [evaluate_part(part, _shuffled(reference, seed + i), target) for i, part in enumerate(parts)]
+    rows = [evaluate_part(part, _shuffled(reference, seed + i, "reference"), target) for i, part in enumerate(parts)]
     return pd.DataFrame(rows, index=pd.RangeIndex(repeats, name=f"n = {size}"))
 
 
@@ -132,8 +133,8 @@ def evaluate(
     return pd.DataFrame(columns, index=table.columns).assign(n=len(samples) // repeats, repeats=repeats)
 
 
-def _shuffled(x: Tensor, seed: int) -> Tensor:
-    return x[torch.randperm(len(x), generator=stream("shuffle", seed))]
+def _shuffled(x: Tensor, seed: int, order: str = "shuffle") -> Tensor:
+    return x[torch.randperm(len(x), generator=stream(order, seed))]
 
 
 def point_arrays(*sets: Tensor) -> list[np.ndarray]:

@@ -113,7 +113,7 @@ class Denoiser(NoisyPointNetwork):
         activation: str = "relu",
         n_classes: int = 0,
     ) -> "Denoiser":
-        """Three layers of 128 on Fourier features of position and time, with skip: 38 thousand weights, not 199."""
+        """Three layers of 128 on Fourier features of position and time, with skip: 37 thousand weights, not 199."""
         return cls(D, T, hidden, activation, *FREQUENCIES, skip=True, n_classes=n_classes)
 
     def forward(self, x_t: Tensor, t: int | Tensor, y: int | Tensor | None = None) -> Tensor:

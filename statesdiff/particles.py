@@ -101,20 +101,26 @@ def _moved(
     """One guided step to time s. The weight gains p(x_s | x_t) p(y | x_s) / (p_guided(x_s | x_t) p(y | x_t))."""
     mean, variance = reverse_step(schedule, now.x, now.t, s, known.eps_hat)
     if s == 0:
-        after = guided.measurement.log_likelihood(mean)
-        return Particles(0, mean, now.log_weight + after.double() - known.log_likelihood.double(), 0.0), known
+        gain = guided.measurement.log_likelihood(mean).double() - known.log_likelihood.double()
+        return _weighted(0, mean, now.log_weight, gain), known
     led, _ = reverse_step(schedule, now.x, now.t, s, guided_noise(known, schedule, now.t, guided.scale))
     z = randn(*now.x.shape, generator=generator, device=now.x.device)
     shift = (led - mean) / variance**0.5  # in standard deviations of the step
     ratio = -(shift * (z + 0.5 * shift)).double().sum(dim=1)
     x = led + variance**0.5 * z
     kept = x.isfinite().all(dim=1)
-    if not kept.any():
-        raise FloatingPointError(f"all particles stopped being finite at t = {now.t}")
     x = torch.where(kept[:, None], x, 0.0)
     after = guided.twist(x, torch.tensor(s, device=x.device))
     gain = ratio + after.log_likelihood.double() - known.log_likelihood.double()
-    return Particles(s, x, torch.where(kept & gain.isfinite(), now.log_weight + gain, -math.inf), 0.0), after
+    return _weighted(s, x, now.log_weight, torch.where(kept, gain, -math.inf)), after
+
+
+def _weighted(t: int, x: Tensor, log_weight: Tensor, gain: Tensor) -> Particles:
+    """Particles at time t, their weights multiplied by exp(gain): by 0 where that is no number."""
+    log_weight = torch.where(gain.isfinite(), log_weight + gain, -math.inf)
+    if (log_weight == -math.inf).all():
+        raise FloatingPointError(f"all particles are lost at t = {t}: none has a weight above 0")
+    return Particles(t, x, log_weight, 0.0)
 
 
 def _log_mean(log_weight: Tensor) -> float:

@@ -65,10 +65,15 @@ def ddim_times(T: int, steps: int | Sequence[int]) -> list[int]:
         if not 1 <= steps <= T:
             raise ValueError(f"steps must lie in 1..{T}, got {steps}")
         return [round(T * k / steps) for k in range(steps, -1, -1)]
-    times = [int(t) for t in steps]
+    return falling_times(T, steps, "steps")
+
+
+def falling_times(T: int, given: Sequence[int], name: str) -> list[int]:
+    """A list of times as it was given. Raises ValueError, with its name, unless it falls from at most T to 0."""
+    times = [int(t) for t in given]
     falling = all(a > b for a, b in zip(times, times[1:], strict=False))
     if len(times) < 2 or not falling or times[0] > T or times[-1] != 0:
-        raise ValueError(f"steps must fall strictly from at most {T} down to 0, got {times}")
+        raise ValueError(f"{name} must fall strictly from at most {T} down to 0, got {times}")
     return times
 
 

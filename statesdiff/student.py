@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from statesdiff.checkpoints import WEIGHTS, load_model, trained_on
-from statesdiff.samplers import ddim_times
+from statesdiff.samplers import falling_times
 from statesdiff.schedule import NoiseSchedule, check_T, per_sample
 
 STUDENTS = ("8", "4", "2", "1", "consistency")
@@ -27,7 +27,7 @@ class Student(nn.Module):
         super().__init__()
         check_T(network, schedule, "network")
         self.network, self.schedule, self.T = network, schedule, schedule.T
-        self.times = ddim_times(schedule.T, times)
+        self.times = falling_times(schedule.T, times, "times")
 
     def forward(self, x_t: Tensor, t: int | Tensor) -> Tensor:
         cos, sin = _turned(self.schedule, t, x_t)

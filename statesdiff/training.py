@@ -60,7 +60,10 @@ def constant(optimiser: torch.optim.Optimizer, lr: float, steps: int) -> LRSched
 
 
 def one_cycle(optimiser: torch.optim.Optimizer, lr: float, steps: int) -> LRScheduler:
-    """Warm up to lr over the first 30% of the steps, then anneal to almost nothing (Smith & Topin 2018)."""
+    """Warm up to lr over the first 30% of the steps, then anneal to almost nothing (Smith & Topin 2018).
+
+    As PyTorch has it, the momentum (Adam's first beta) falls from 0.95 to 0.85 meanwhile, and rises again.
+    """
     return OneCycleLR(optimiser, max_lr=lr, total_steps=steps + 1)
 
 

@@ -14,6 +14,7 @@ from statesdiff.checkpoints import book_classifier, book_denoiser, load_model, s
 from statesdiff.data import JITTER, states
 from statesdiff.exact import IdealDenoiser
 from statesdiff.guidance import ClassifierFreeGuidance, ClassifierGuidance
+from statesdiff.images.unet import UNet
 from statesdiff.metrics import class_accuracy, coverage, mean_distance, nll
 from statesdiff.models import Classifier, Denoiser, init
 from statesdiff.rng import randn, stream
@@ -193,7 +194,7 @@ def test_a_description_of_an_enormous_network_takes_no_memory(tmp_path, size):
         load_model(path)
 
 
-@pytest.mark.parametrize("T", [9, 11, "10", None])
+@pytest.mark.parametrize("T", [9, 11, "10", None, 10**12])
 def test_a_network_and_a_schedule_of_different_T_are_refused(tmp_path, T):
     path = write(tmp_path / "model.safetensors", config=config(T=T))
     with pytest.raises(ValueError, match=f"built for T = {T}, the schedule has T = 10"):
@@ -328,3 +329,10 @@ def test_a_checkpoint_is_an_ordinary_safetensors_file(tmp_path):
     with safe_open(path, framework="pt") as file:
         assert set(json.loads(file.metadata()["statesdiff"])) == {"network", "config", "schedule"}
         assert "schedule.beta" in file.keys()
+
+
+def test_a_u_net_that_says_it_has_a_schedule_of_any_length_takes_no_memory(tmp_path):
+    about = {"network": '"UNet"', "config": json.dumps({"T": 10**11})}  # float64: 800 GB
+    path = write(tmp_path / "model.safetensors", **about)
+    with pytest.raises(ValueError, match=f"built for T = {10**11}, the schedule has T = 10"):
+        load_model(path, UNet)

@@ -98,7 +98,7 @@ def test_a_student_at_t_0_says_that_the_point_is_the_point():
 def test_a_student_for_another_T_or_other_times_is_refused():
     with pytest.raises(ValueError, match="the network was built for T = 10, the schedule has T = 60"):
         Student(small(T=10), LINEAR, [60, 0])
-    with pytest.raises(ValueError, match="must fall strictly from at most 60 down to 0"):
+    with pytest.raises(ValueError, match="times must fall strictly from at most 60 down to 0"):
         Student(small(T=60), LINEAR, [60, 20])
 
 
@@ -122,10 +122,19 @@ def test_stops_are_the_teachers_way_cut_in_pieces(inner, data):
 
 
 @pytest.mark.parametrize(
-    ("times", "finer"), [([60, 30, 0], [60, 0]), ([60, 0], [60, 20, 40, 0]), ([60, 0], [60, 60, 0]), ([60], [60, 0])]
+    ("times", "finer", "named"),
+    [
+        ([60, 30, 0], [60, 0], r"finer must have all of the student's times \[60, 30, 0\], got \[60, 0\]"),
+        ([60, 0], [60, 20, 40, 0], "finer must be at least two times that fall to 0, got"),
+        ([60, 0], [60, 60, 0], "finer must be at least two times that fall to 0, got"),
+        ([60, 0], [60, 20], "finer must be at least two times that fall to 0, got"),
+        ([60], [60, 0], r"times must be at least two times that fall to 0, got \[60\]"),
+        ([20, 60, 0], [60, 20, 0], "times must be at least two times that fall to 0, got"),
+        ([60, 20], [60, 20, 0], "times must be at least two times that fall to 0, got"),
+    ],
 )
-def test_stops_that_do_not_fit_are_refused(times, finer):
-    with pytest.raises(ValueError, match="finer must fall and have all of the student's times"):
+def test_stops_that_do_not_fit_are_refused(times, finer, named):
+    with pytest.raises(ValueError, match=named):
         stops_between(times, finer)
 
 
@@ -218,7 +227,7 @@ def test_bad_input_is_refused(train):
         next(train(student(), smooth, POINTS.double(), [60, 20, 0]))
     with pytest.raises(ValueError, match="the teacher was built for T = 10"):
         next(train(student(), small(T=10), POINTS, [60, 20, 0]))
-    with pytest.raises(ValueError, match="finer must fall"):
+    with pytest.raises(ValueError, match="finer must have all of the student's times"):
         next(train(student(), smooth, POINTS, [60, 0]))
     with pytest.raises(ValueError, match="steps and batch_size must be >= 1"):
         next(train(student(), smooth, POINTS, [60, 20, 0], steps=0))

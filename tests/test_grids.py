@@ -87,5 +87,5 @@ def test_other_bad_grids_are_refused():
     with pytest.raises(ValueError, match="grid has 2 steps, but steps = 3"):
         times_of(BOOK, 3, [500, 30, 0])
     for times in ([500, 30], [0], [30, 500, 0], [501, 0], [30, 30, 0]):
-        with pytest.raises(ValueError, match="must fall strictly from at most 500 down to 0"):
+        with pytest.raises(ValueError, match="grid must fall strictly from at most 500 down to 0"):
             times_of(BOOK, grid=times)

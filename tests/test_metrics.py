@@ -280,6 +280,12 @@ def test_each_part_is_matched_with_as_many_points_of_the_reference_drawn_afresh(
     assert set(range(7)) not in parts
 
 
+def test_no_part_of_the_reference_itself_is_matched_with_its_own_points():
+    x = randn(400, 2, generator=stream("itself"))
+    found = evaluate_parts(x, x, B, repeats=4)["EMD"]
+    assert found.min() > 0.5 * found.mean()  # 0 for the first, if both were shuffled alike
+
+
 def test_parts_are_reproducible_and_leave_the_global_state_alone():
     before = torch.get_rng_state()
     first = evaluate_parts(A, B, B, repeats=3)

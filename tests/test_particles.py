@@ -192,6 +192,28 @@ def test_a_particle_that_is_thrown_out_has_no_weight_and_the_others_theirs():
     assert 8 not in systematic(end.log_weight, 500) and math.isfinite(end.log_evidence) and end.x.isfinite().all()
 
 
+class Blind:
+    """Guides exactly, but finds what lies beyond a bound impossible, at every time; the end is judged by `TOLD`."""
+
+    measurement, scale, T = TOLD, 1.0, 100
+
+    def __init__(self, bound):
+        self.bound = bound
+
+    def twist(self, x_t, t):
+        known = GUIDED["exact"].twist(x_t, t)
+        return known._replace(log_likelihood=known.log_likelihood.where(x_t[:, 0] < self.bound, -math.inf))
+
+
+def test_a_particle_that_is_impossible_stays_so_to_the_end():
+    x_T = torch.linspace(-2, 2, 9).double()[:, None]
+    end = last(twisted(Blind(1.9), SCHEDULE, x_T, steps=[100, 0], threshold=0.0))
+    assert end.log_weight[-1] == -math.inf and end.log_weight[:-1].isfinite().all()
+    assert math.isfinite(end.log_evidence) and end.effective > 0
+    with pytest.raises(FloatingPointError, match="all particles are lost at t = 0"):
+        last(twisted(Blind(-9.0), SCHEDULE, x_T, steps=[100, 0], threshold=0.0))
+
+
 def test_if_all_are_thrown_out_that_is_an_error():
-    with pytest.raises(FloatingPointError, match="all particles stopped being finite at t = 100"):
+    with pytest.raises(FloatingPointError, match="all particles are lost at t = 80: none has a weight above 0"):
         last(twisted(Wild(-9.0), SCHEDULE, torch.ones(3, 1).double(), steps=TIMES))

@@ -31,7 +31,7 @@ class Job:
     schedule: NoiseSchedule
     y: Tensor | None = None
     training: Training = field(default_factory=lambda: Training(batch_size=64, draw_rows=every_point_once))
-    generator: torch.Generator = field(default_factory=torch.Generator)
+    generator: torch.Generator | None = None
     average: float | None = None
 
     def __post_init__(self) -> None:

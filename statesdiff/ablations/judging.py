@@ -42,7 +42,8 @@ def evaluate(samples: Tensor, known: Points, train: Tensor, seed: int) -> dict[s
         "to train": metrics.mean_distance(samples, train),
     }
     if known.fresh is not None:
-        unseen = [known.fresh(len(train), FIRST_UNSEEN + k).x for k in range(UNSEEN)]
+        first = FIRST_UNSEEN + UNSEEN * seed
+        unseen = [known.fresh(len(train), first + k).x for k in range(UNSEEN)]
         found["to unseen"] = sum(metrics.mean_distance(samples, x) for x in unseen) / UNSEEN
     return found | (_outline_measures(samples) if known.on_outline else {})
 

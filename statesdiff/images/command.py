@@ -52,7 +52,7 @@ def train(
             pass
         return
     try:
-        _run(training, state, args.save_every)
+        _run(training, state, EVERY if args.save_every is None else args.save_every)
     except KeyboardInterrupt:
         print(f"interrupted after {training.done} of {how['steps']} updates", file=sys.stderr)
         print(_kept(training, args.out))

@@ -17,9 +17,9 @@ MIDDLE = 600  # of 1,000: a time at which the cut of a garment can still be seen
 def times_down(schedule: NoiseSchedule, start: int | None = None, steps: int = STEPS) -> list[int]:
     """Falling times for there and back: T, then `steps` - 1 times from 0.99 T to 1, even in the log SNR, then 0.
 
-    With `start`, it and those below it alone. The grids of `statesdiff.solvers` are made for the way down and lead
-    astray on the way up: "signal" takes high noise in long steps, where going back is hardest, and "logsnr" gives half
-    its steps to the last hundredth of a cosine schedule.
+    With `start`, it and those below it alone. The grids of `statesdiff.grids` are made for the way down and lead astray
+    on the way up: "eased" takes high noise in long steps, where going back is hardest, and "logsnr" gives half its
+    steps to the last hundredth of a cosine schedule.
     """
     inside = schedule.log_snr[1 : round(0.99 * schedule.T) + 1]
     wanted = torch.linspace(float(inside[0]), float(inside[-1]), steps - 1, dtype=torch.float64)

@@ -158,11 +158,18 @@ class PictureTraining:
         return write_atomically(path, lambda temporary: torch.save(content, temporary))
 
     def load(self, path: str | os.PathLike) -> None:
-        """Go on from a state that `save` wrote. Raises ValueError if it was made with other settings."""
-        content = torch.load(path, map_location=self.device, weights_only=True)
-        if content["settings"] != self.settings:
-            raise ValueError(f"{path} was made with {content['settings']}; now they are {self.settings}")
+        """Go on from a state that `save` wrote. Raises ValueError for another file, and for other settings."""
         average = {f"average.{name}": value for name, value in self.average.named_parameters()}
-        for name, tensor in (self._tensors() | average).items():
-            tensor.copy_(content["state"][name])
-        self.done = content["done"]
+        tensors = self._tensors() | average
+        try:
+            content = torch.load(path, map_location=self.device, weights_only=True)
+            settings, done, state = (content[key] for key in ("settings", "done", "state"))
+            if settings == self.settings:
+                kept = {name: state[name].expand_as(tensor) for name, tensor in tensors.items()}
+        except Exception as error:  # PyTorch raises many kinds for a file that is none of its own
+            raise ValueError(f"{path} is no state to go on from: remove it to begin anew") from error
+        if settings != self.settings:
+            raise ValueError(f"{path} was made with {settings}; now they are {self.settings}")
+        for name, tensor in tensors.items():
+            tensor.copy_(kept[name])
+        self.done = done

@@ -88,8 +88,9 @@ def test_the_training_points_that_count_are_those_learnt_from():
 def test_unseen_draws_stand_beside_the_training_points():
     known = points("states")
     train, samples = known.fresh(50, 77).x, known.fresh(1000, 78).x
-    found = evaluate(samples, known, train, 0)
-    others = [torch.cdist(samples, known.fresh(50, judging.FIRST_UNSEEN + k).x).amin(1).mean() for k in range(10)]
+    found = evaluate(samples, known, train, 3)
+    first = judging.FIRST_UNSEEN + 3 * judging.UNSEEN  # other sets for every seed
+    others = [torch.cdist(samples, known.fresh(50, first + k).x).amin(1).mean() for k in range(10)]
     assert found["to unseen"] == pytest.approx(torch.stack(others).mean().item(), rel=1e-4)
     assert found["to train"] == pytest.approx(found["to unseen"], rel=0.3) and min(others) != max(others)
     assert evaluate(train.repeat(20, 1), known, train, 0)["to train"] == 0

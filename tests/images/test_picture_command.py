@@ -137,10 +137,16 @@ def test_without_the_data_the_three_ways_are_named(tmp_path, capsys):
     assert "dataset-fashion-mnist" in said and "four idx files" in said and "openml.org" in said
 
 
-@pytest.mark.parametrize("option", [["--batch-size", "9"], ["--channels", "16"]])
+@pytest.mark.parametrize("option", [["--batch-size", "9"], ["--channels", "16"], ["--save-every", "5"]])
 def test_what_is_of_pictures_is_refused_for_points(tmp_path, capsys, option):
     assert main(["train", *option, "--steps", "2", "--out", str(tmp_path / "x.safetensors")]) == 2
     assert f"{option[0]} is for --recipe fashion" in capsys.readouterr().err
+
+
+def test_what_is_of_points_is_refused_for_pictures(tmp_path, capsys):
+    options = ["--units", "standard", "--steps", "2", "--out", str(tmp_path / "x.safetensors")]
+    assert main(["train", "--recipe", "fashion", *options]) == 2
+    assert "--units is for points" in capsys.readouterr().err
 
 
 def test_sample_writes_an_array_or_a_grid(checkpoint, tmp_path, capsys):

@@ -78,6 +78,20 @@ def test_a_state_of_other_settings_is_refused(tmp_path):
         made(lr=1e-3).load(tmp_path / "state.pt")
 
 
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04", "of another kind"])
+def test_a_file_that_is_no_state_is_refused(tmp_path, content):
+    path = tmp_path / "state.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save({"settings": made().settings, "done": 3, "state": {}}, path)
+    of = made()
+    before = [p.clone() for p in of.average.parameters()]
+    with pytest.raises(ValueError, match="state.pt is no state to go on from: remove it to begin anew"):
+        of.load(path)
+    assert all(torch.equal(a, b) for a, b in zip(before, of.average.parameters(), strict=True))
+
+
 def test_the_rate_rises_and_falls():
     rates = [learning_rate(step, 10, 1.0) for step in range(1, 11)]
     assert rates[1] == max(rates) and rates[-1] == pytest.approx(0, abs=1e-12) and rates[0] < 0.5
