@@ -124,13 +124,20 @@ def compare(
     The intervals of the table hold all at once, at 95%. A star marks a difference that is not zero; "=" one that is
     surely less than `margin` times the floor of its row, so that for this value the setting makes no difference;
     neither mark leaves it open. `.attrs["level"]` is the level of each. Raises ValueError if no row has the reference,
-    or for a margin where the sweep has no floors.
+    if settings of one `index` have other seeds, or for a margin where the sweep has no floors.
     """
     rows = trained(frame)
     rows = rows.assign(setting=_names(rows[columns]))
     settings = list(dict.fromkeys(rows.setting))
     if reference not in settings:
         raise ValueError(f"reference must be one of {settings}, got {reference!r}")
+    seeds = rows.groupby([index, "setting"]).seed.agg(lambda of_one: tuple(sorted(of_one)))
+    for name, of_name in seeds.groupby(level=0):
+        if of_name.nunique() > 1:
+            counts = {setting: len(own) for setting, own in of_name.droplevel(0).items()}
+            raise ValueError(
+                f"{name}: all settings must have the same seeds to be compared, got {counts}"
+            )
     by_seed = rows.pivot(index=[index, "seed"], columns="setting", values=value)[settings]
     gaps = by_seed.sub(by_seed[reference], axis=0).drop(columns=reference)
     groups = {name: gaps.loc[name] for name in dict.fromkeys(rows[index])}

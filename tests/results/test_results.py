@@ -262,6 +262,13 @@ def test_a_margin_needs_floors() -> None:
         compare(trained(sweep_table()), "T", "EMD", 500, margin=0.05)
 
 
+def test_compare_wants_the_same_seeds_everywhere() -> None:
+    frame = sweep_table()
+    fewer = frame[~((frame.data == "blobs") & (frame["T"] == 10) & (frame.seed == 1))]
+    with pytest.raises(ValueError, match=r"blobs: all settings must have the same seeds to be compared, got \{10: 1, 500: 2\}"):
+        compare(fewer, "T", "EMD", reference=500)
+
+
 def test_compare_wants_a_reference_that_there_is() -> None:
     with pytest.raises(ValueError, match=r"reference must be one of \[500, 10\], got 100"):
         compare(sweep_table(), "T", "EMD", reference=100)
