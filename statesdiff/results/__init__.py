@@ -135,9 +135,7 @@ def compare(
     for name, of_name in seeds.groupby(level=0):
         if of_name.nunique() > 1:
             counts = {setting: len(own) for setting, own in of_name.droplevel(0).items()}
-            raise ValueError(
-                f"{name}: all settings must have the same seeds to be compared, got {counts}"
-            )
+            raise ValueError(f"{name}: all settings must have the same seeds to be compared, got {counts}")
     by_seed = rows.pivot(index=[index, "seed"], columns="setting", values=value)[settings]
     gaps = by_seed.sub(by_seed[reference], axis=0).drop(columns=reference)
     groups = {name: gaps.loc[name] for name in dict.fromkeys(rows[index])}
