@@ -48,7 +48,7 @@ def test_of_a_tenth_of_real_points_the_numbers_of_each_state_vary_as_those_of_sa
 
 @pytest.mark.parametrize("name", ["any_shape", "few_steps", "flow_targets", "flow_straight", "regularisation"])
 def test_floors_of_points_of_all_states_are_drawn_so(monkeypatch, few_points, name):
-    module, drew = importlib.import_module(name), []
+    module, drew = importlib.import_module(f"benchmarks.{name}"), []
 
     def tenth(pool, seed):
         drew.append(len(pool))

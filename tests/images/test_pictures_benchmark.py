@@ -2,10 +2,10 @@
 
 import sys
 
-import pictures
 import pytest
 import torch
 
+from benchmarks import pictures
 from statesdiff.data import Dataset
 from statesdiff.images.fashion import NAMES, fashion_mnist
 from tests.images.test_fashion import needs_data
