@@ -73,16 +73,21 @@ def seconds(curve: list[dict]) -> float:
     return curve[-1]["cpu_seconds" if all(record["device"] == "cpu" for record in curve) else "wall_seconds"]
 
 
+def judged_epochs(parts: dict[str, Training]) -> list[dict]:
+    """The records of the epochs after which samples of the denoiser were judged."""
+    return [record for record in parts["denoiser"].curve if "NLL" in record]
+
+
 def looked_at(parts: dict[str, Training]) -> dict[str, str]:
     """What `quick_look` judges: samples of which epoch without a class, and how many, in how many steps, of each."""
-    epochs = [record["epoch"] for record in parts["denoiser"].curve if "NLL" in record]
-    of_all = {"all": f"epoch {epochs[-1]} of the denoiser, by the curve"} if epochs else {}
+    curve = judged_epochs(parts)
+    of_all = {"all": f"epoch {curve[-1]['epoch']} of the denoiser, by the curve"} if curve else {}
     return of_all | {"classes": f"{N_QUICK} samples in {STEPS_QUICK} steps"}
 
 
 def quick_look(parts: dict[str, Training]) -> dict[str, dict[str, float]]:
     """What the curve says of the last samples of a denoiser, and few samples of each class in few steps."""
-    curve = [record for record in parts["denoiser"].curve if "NLL" in record]
+    curve = judged_epochs(parts)
     sets = {"all": {name: curve[-1][name] for name in METRICS[:-1]}} if curve else {}
     if "classifier" not in parts:
         return sets

@@ -55,11 +55,11 @@ def load_model(
         schedule = NoiseSchedule(tensors.pop("schedule.beta"), about["schedule"])
         T = config.get("T", schedule.T)  # before a network may make a schedule of that length
         with torch.device("meta"):  # shapes without memory: the file may ask for any size
-            known = isinstance(network, str) and network in kinds and T == schedule.T
-            shapes = kinds[network](**config) if known else None
+            known = isinstance(network, str) and network in kinds
+            shapes = kinds[network](**config) if known and T == schedule.T else None
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a statesdiff checkpoint ({type(error).__name__}: {error})") from error
-    if not isinstance(network, str) or network not in kinds:
+    if not known:
         raise ValueError(f"{path}: holds a {network}, not a {' or a '.join(kinds)}")
     T = T if shapes is None else shapes.T
     if T != schedule.T:

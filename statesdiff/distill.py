@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from statesdiff.rng import randn
-from statesdiff.samplers import NoisePredictor
+from statesdiff.samplers import NoisePredictor, falls_to_0
 from statesdiff.schedule import NoiseSchedule, check_T
 from statesdiff.student import Student, turn
 from statesdiff.training import LearningRate, Step, Training, check_trainable, minimise, one_cycle
@@ -32,7 +32,7 @@ def stops_between(times: Sequence[int], finer: Sequence[int]) -> Tensor:
     both lists fall to 0 and the finer one has the student's times.
     """
     for name, given in (("times", times), ("finer", finer)):
-        if len(given) < 2 or sorted({*given, 0}, reverse=True) != list(given):
+        if not falls_to_0(given):
             raise ValueError(f"{name} must be at least two times that fall to 0, got {list(given)}")
     if not set(times) <= set(finer):
         raise ValueError(f"finer must have all of the student's times {list(times)}, got {list(finer)}")

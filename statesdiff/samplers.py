@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -71,10 +72,14 @@ def ddim_times(T: int, steps: int | Sequence[int]) -> list[int]:
 def falling_times(T: int, given: Sequence[int], name: str) -> list[int]:
     """A list of times as it was given. Raises ValueError, with its name, unless it falls from at most T to 0."""
     times = [int(t) for t in given]
-    falling = all(a > b for a, b in zip(times, times[1:], strict=False))
-    if len(times) < 2 or not falling or times[0] > T or times[-1] != 0:
+    if not falls_to_0(times) or times[0] > T:
         raise ValueError(f"{name} must fall strictly from at most {T} down to 0, got {times}")
     return times
+
+
+def falls_to_0(times: Sequence[int]) -> bool:
+    """Whether these are at least two times, each below the one before, and the last is 0."""
+    return len(times) > 1 and times[-1] == 0 and all(a > b for a, b in pairwise(times))
 
 
 @torch.no_grad()

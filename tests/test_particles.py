@@ -169,13 +169,17 @@ def test_weights_that_are_nothing_are_refused():
         systematic(torch.zeros(3), 0)
 
 
-class Wild:
-    """Guides exactly, except that it throws out what lies beyond a bound."""
+class Bounded:
+    """What guides exactly up to a bound; the end is judged by `TOLD`."""
 
     measurement, scale, T = TOLD, 1.0, 100
 
     def __init__(self, bound):
         self.bound = bound
+
+
+class Wild(Bounded):
+    """Guides exactly, except that it throws out what lies beyond the bound."""
 
     def twist(self, x_t, t):
         known = GUIDED["exact"].twist(x_t, t)
@@ -192,13 +196,8 @@ def test_a_particle_that_is_thrown_out_has_no_weight_and_the_others_theirs():
     assert 8 not in systematic(end.log_weight, 500) and math.isfinite(end.log_evidence) and end.x.isfinite().all()
 
 
-class Blind:
-    """Guides exactly, but finds what lies beyond a bound impossible, at every time; the end is judged by `TOLD`."""
-
-    measurement, scale, T = TOLD, 1.0, 100
-
-    def __init__(self, bound):
-        self.bound = bound
+class Blind(Bounded):
+    """Guides exactly, but finds what lies beyond the bound impossible, at every time."""
 
     def twist(self, x_t, t):
         known = GUIDED["exact"].twist(x_t, t)
