@@ -119,13 +119,12 @@ lab("guidance-free", {
     }
 
     function caption() {
-      const many = Number(walks.value);
-      return `${STATE_NAMES[Number(state.value)]}, classifier-free, scale ${scale.value}, ` +
-        `${many ? `${many} walks a level` : "fresh noise"}, seed ${seed}`;
+      const shown = now.args ?? argsNow(), how = shown.walks ? `${shown.walks} walks a level` : "fresh noise";
+      return `${STATE_NAMES[shown.state]}, classifier-free, scale ${shown.scale}, ${how}, seed ${shown.seed}`;
     }
 
     function show(message, args) {
-      Object.assign(now, message);
+      Object.assign(now, message, { args });
       Object.keys(views).forEach((name) => message[name] && (now.stale[name] = false));
       if (message.card) showCard(api, args.scale, message.card);
       views.learnt.words.textContent = freeWords("learnt", now.learnt, now.card);

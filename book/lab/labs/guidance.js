@@ -104,8 +104,8 @@ lab("guidance", {
     }
 
     function caption() {
-      const { state: k, t: time } = argsNow();
-      return `${STATE_NAMES[k]}, scale ${scale.value}, t = ${time}, ${by.value}, seed ${seed}`;
+      const shown = now.args ?? argsNow();
+      return `${STATE_NAMES[shown.state]}, scale ${shown.scale}, t = ${shown.t}, ${shown.by}, seed ${shown.seed}`;
     }
 
     function fit(busy) {
@@ -113,7 +113,7 @@ lab("guidance", {
     }
 
     function show(message, args) {
-      Object.assign(now, message);
+      Object.assign(now, message, { args });
       views.forEach(({ words }, i) => {
         const apart = message.apart?.[i].map((v) => v.toFixed(2));
         if (message.densities || !now.densities)

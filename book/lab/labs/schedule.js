@@ -74,7 +74,7 @@ lab("schedule", {
   data: ["outline"],
   jobs: scheduleJobs,
   mount(el, api) {
-    const now = { result: null };
+    const now = { result: null, args: null };
     let seed = api.seed, drawn = false;
     sentence(el, "Compare the three curves of log signal-to-noise λ at ten steps. Then draw one of your own that misses by less: drag the " +
       "knots, or choose one with the left and right arrow keys and move it with up and down.");
@@ -104,7 +104,10 @@ lab("schedule", {
       go();
     } });
     const layer = menu(extras(el), { points: true, outline: true }, { onChange: () => picture.refresh(),
-      onSave: () => picture.save("schedule.png", `${COUNTS[steps.value]} steps, ${shape.value}, seed ${seed}`) });
+      onSave: () => {
+        const args = now.args ?? argsNow(); // of what is shown
+        picture.save("schedule.png", `${args.steps} steps, ${args.shape}, seed ${args.seed}`);
+      } });
     measured(el, { first: "first λ", last: "last λ", miss: "miss", distance: "distance" }, ["distance"]);
     sentence(el, "The miss is how far, on average, a start arrives from where a very fine way takes it. Few steps miss " +
       "least if they linger where signal and noise are about equal, for there it is decided which state a point goes " +
@@ -115,15 +118,19 @@ lab("schedule", {
       if (result) show(result, args);
     } });
 
+    function argsNow() {
+      return { knots: chart.knots, shape: shape.value, steps: COUNTS[steps.value], seed };
+    }
+
     function go() {
       drawn = true;
-      run({ knots: chart.knots, steps: COUNTS[steps.value], seed });
+      run(argsNow());
       startStop(draw, "Draw", true);
     }
 
     function show(result, args) {
       if (!result) return;
-      now.result = result;
+      Object.assign(now, { result, args });
       api.output("first", result.ends[0], 1);
       api.output("last", result.ends[1], 1);
       api.output("miss", result.miss ?? "…");
