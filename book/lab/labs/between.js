@@ -30,7 +30,7 @@ class BetweenLab {
       onSave: () => this.picture.save("between.png", this.words()) });
     outputs(el, { sleeve: "sleeve ends in row", belief: "taken for a pullover", "belief-real": "real pullovers" });
     sentence(el, "Mixed pixels fade a full sleeve in. Between latents the garment stays a T-shirt and is a pullover a " +
-      "frame or two later; what lies between, in the grey band, is seldom met, as there are few such garments.");
+      "frame or two later; what lies between, in the grey band, is seldom met, perhaps as such garments are rare.");
     this.picture.draw = () => this.draw();
     this.chart.draw = () => this.drawChart();
     this.show();
