@@ -170,7 +170,7 @@ def two_gaussians(f: Callable[[Tensor, Tensor, Tensor], Any]) -> Verdict:
         "the accuracy: this is p(first | x_t) at the centre; average over all points": (k, _sigmoid(k * centre)),
     }
     scalars = torch.tensor([m, v, ab], dtype=torch.float64).unbind()
-    return judge(f, scalars, right, wrong, "the noisier, the flatter the sigmoid and the nearer to a coin")
+    return judge(f, scalars, right, wrong, "the noisier, the nearer to a coin")
 
 
 def _of_two(centre: float, variance: float) -> tuple[float, float]:
