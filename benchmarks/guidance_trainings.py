@@ -1,6 +1,6 @@
 """Guidance over several trainings: new training points, new weights, new samples and new fresh points in every seed.
 
-python benchmarks/guidance_trainings.py --folder trainings --workers 8   # four seeds, about ten core-minutes each
+python benchmarks/guidance_trainings.py --folder trainings --workers 8   # five seeds, about ten core-minutes each
 
 Two tables come of it. statesdiff/results/guidance-trainings.csv: both kinds of guidance at scales up to eight,
 guidance in an interval of t, and guidance away from a worse copy of the network, for the book's network and for a small
@@ -272,7 +272,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("trainings"), help="keeps what is finished")
     parser.add_argument("--workers", type=int, default=2, help="how many processes")
-    parser.add_argument("--seeds", type=int, default=4, help="how many trainings of each network")
+    parser.add_argument("--seeds", type=int, default=5, help="how many trainings of each network")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     jobs = [(make, seed, args.folder, n) for seed in range(args.seeds) for make, n in TABLES]
