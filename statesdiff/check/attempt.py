@@ -31,7 +31,7 @@ def untouched(answer: Any) -> bool:
 def _does_nothing(f: FunctionType) -> bool:
     steps = list(dis.get_instructions(f))
     constants = [step.argval for step in steps if step.opname in ("LOAD_CONST", "RETURN_CONST")]
-    return {step.opname for step in steps} <= IDLE and all(value is None or value is ... for value in constants)
+    return {step.opname for step in steps} <= IDLE and all(map(untouched, constants))
 
 
 def _only_raises(f: FunctionType) -> bool:
@@ -40,26 +40,38 @@ def _only_raises(f: FunctionType) -> bool:
     return "RAISE_VARARGS" in steps and f.__code__.co_names == ("NotImplementedError",) and not takes
 
 
+def _only_none(got: Any) -> bool:
+    """Whether this is None, or a container of nothing else."""
+    if isinstance(got, dict | list | tuple):
+        parts = list(got.values()) if isinstance(got, dict) else got
+        return bool(parts) and all(map(_only_none, parts))
+    return got is None
+
+
 class Attempt:
     """One call: `got` is what the function returned, `fault` why that is nothing to compare, or empty.
 
+    `untouched` says that the function is a skeleton, which is not called, `unfinished` that it met a `...` or made one.
     The function gets copies of the tensors and lists, `given`; the caller's own stay as they are.
     """
 
     def __init__(self, f: Callable[..., Any], *args: Any) -> None:
         self.f, self.args, self.given = f, args, [_copied(arg) for arg in args]
-        self.got, self.fault, self.untouched = None, "", untouched(f)
+        self.got, self.fault, self.untouched, self.unfinished = None, "", untouched(f), False
         if self.untouched:
             return
         try:
             self.got = f(*self.given)
         except Exception as error:  # the reader's own code: report it, whatever it is
-            self.untouched = isinstance(error, TypeError) and "ellipsis" in str(error)
+            self.unfinished = isinstance(error, TypeError | AttributeError) and "ellipsis" in str(error)
             self.fault = f"your function raised {type(error).__name__}: {error}{self._why(str(error))}"
             return
-        self.untouched = self.got is not None and untouched(self.got)
         if self.got is None:
             self.fault = "your function returned None: is `return` missing?"
+        elif _only_none(self.got):
+            self.fault = f"your function returned None alone, in a {type(self.got).__name__}: give each entry its value"
+        else:
+            self.unfinished = untouched(self.got)
 
     def _why(self, error: str) -> str:
         """What to add to an error of PyTorch's: arguments that were swapped, one number a row that met the rows."""

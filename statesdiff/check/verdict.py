@@ -30,16 +30,19 @@ class Verdict:
 
 
 NOT_YET = "not attempted yet"
+UNFINISHED = "not finished yet: a `...` is still in it"
 
 
 def attempt(f: Callable[..., Any], *args: Any) -> tuple[Attempt, Verdict | None]:
     """Call the reader's function on copies of these arguments: the call, and a verdict if there is nothing to compare.
 
-    Only an untouched skeleton is "not attempted"; a function that returns nothing is told so.
+    Only an untouched skeleton is "not attempted"; a function that returns nothing, or has a `...` left, is told so.
     """
     tried = Attempt(f, *args)
     if tried.untouched:
         return tried, Verdict(None, NOT_YET)
+    if tried.unfinished:
+        return tried, Verdict(None, UNFINISHED)
     return tried, Verdict(False, tried.fault) if tried.fault else None
 
 

@@ -32,7 +32,19 @@ def half_done(x):
     y = x + 1  # noqa: F841
 
 
-SKELETONS = [documented, passing, dotted, unimplemented, lambda x: ..., lambda x: None, None, ..., [...], {"A": None}]
+SKELETONS = [
+    documented,
+    passing,
+    dotted,
+    unimplemented,
+    lambda x: ...,
+    lambda x: None,
+    None,
+    lambda x: (None, None),
+    ...,
+    [...],
+    {"A": None},
+]
 ANSWERS = [refusing, half_done, lambda x: 0, lambda x: x, print, torch.nn.Identity(), 0, [], [..., 1], {"A": 3}, "..."]
 
 
@@ -46,9 +58,13 @@ def test_whatever_else_is_an_answer(answer):
     assert not untouched(answer)
 
 
-@pytest.mark.parametrize("answer", [lambda x: (x + 1, ...)[1], lambda x: ... * x, lambda x: [...] * int(x.numel())])
-def test_an_answer_in_which_dots_are_left_is_not_one_yet(answer):
-    assert Attempt(answer, torch.ones(2)).untouched
+DOTTED = [lambda x: (x + 1, ...)[1], lambda x: ... * x, lambda x: [...] * int(x.numel()), lambda x: (x and ...).sqrt()]
+
+
+@pytest.mark.parametrize("answer", DOTTED)
+def test_an_answer_in_which_dots_are_left_is_not_finished(answer):
+    tried = Attempt(answer, torch.ones(1))
+    assert tried.unfinished and not tried.untouched
 
 
 def test_a_library_that_has_not_implemented_something_is_an_error():
@@ -69,6 +85,15 @@ def test_random_numbers_like_labels_are_told_of_their_type(draw):
 
 def test_nothing_returned_is_told():
     assert Attempt(half_done, 1).fault == "your function returned None: is `return` missing?"
+
+
+@pytest.mark.parametrize("made", [tuple, list])
+def test_nothing_in_each_place_is_told(made):
+    tried = Attempt(lambda x: made([None] * x), 2)
+    assert tried.fault == f"your function returned None alone, in a {made.__name__}: give each entry its value"
+    assert not tried.untouched and not tried.unfinished
+    assert Attempt(lambda x: {"A": [None] * x}, 2).fault.startswith("your function returned None alone, in a dict: ")
+    assert Attempt(lambda x: made([None] * (x - 2)), 2).fault == Attempt(lambda x: made([None, x]), 2).fault == ""
 
 
 def test_one_number_a_row_that_meets_the_rows_is_explained():

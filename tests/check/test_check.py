@@ -261,8 +261,17 @@ def test_what_a_library_has_not_implemented_is_an_error_of_the_answer(name):
 
 
 @every_check
+@pytest.mark.parametrize("container", [tuple, list])
+def test_nothing_in_each_place_is_named(name, container):
+    verdict = after(name, lambda result: container([None, None]))
+    assert repr(verdict).startswith(f"✗ your function returned None alone, in a {container.__name__}: ")
+
+
+@every_check
 def test_a_name_with_nothing_but_dots_in_it_is_not_yet_an_answer(name):
-    assert repr(run(name, lambda *args: ... * 2)) == repr(after(name, lambda result: ...)) == "not attempted yet"
+    unfinished = "not finished yet: a `...` is still in it"
+    assert repr(run(name, lambda *args: ... * 2)) == repr(after(name, lambda result: ...)) == unfinished
+    assert repr(after(name, lambda result: (..., None))) == unfinished
 
 
 @every_check
