@@ -71,6 +71,9 @@ def _odd_noise(eps: Tensor, x_0: Tensor) -> Verdict | None:
         "one noise for all points: draw fresh numbers for each, torch.randn_like(x_0)": (
             eps.diff(dim=0).abs().max() < 1e-6 < eps.std()
         ),
+        "some rows have the same noise: draw fresh normal numbers for each, torch.randn_like(x_0)": (
+            len(eps.unique(dim=0)) < 0.9 * len(eps) and eps.std() > 1e-6  # half precision makes a few rows equal
+        ),
     }
     if verdict := rule_out(shared):
         return verdict
@@ -112,10 +115,21 @@ def _where(x_t: Tensor, eps: Tensor, x_0: Tensor, t: Tensor, ab: Tensor) -> Verd
     if not torch.allclose(parts @ found, x_t[rows].flatten(), rtol=1e-3, atol=1e-3):
         return None
     where = f"wrong at t = {' and '.join(map(str, times))} only" if len(times) < 4 else f"wrong, at t = {at} for one"
-    a, b = found.tolist()
-    return Verdict(
-        False, f"{where}: there x_t is {a:.2f} x_0 + {b:.2f} eps, whose variance is {a * a + b * b:.2f}, not 1", False
-    )
+    made, due = _told_apart(found.tolist(), [float(ab[at]) ** 0.5, float(1 - ab[at]) ** 0.5])
+    if abs((variance := float(found.square().sum())) - 1) > 0.01:
+        return Verdict(False, f"{where}: there x_t is {made}, whose variance is {variance:.2f}, not 1", False)
+    eq_2 = "sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps"
+    return Verdict(False, f"{where}: there x_t is {made}, but {eq_2} is {due}", False)
+
+
+def _told_apart(*mixtures: list[float]) -> list[str]:
+    """Two mixtures in words, each from its factors of x_0 and eps, with as many decimals as it takes, 2 at least."""
+    for decimals in range(2, 7):
+        rounded = [[round(factor, decimals) + 0.0 for factor in factors] for factors in mixtures]  # + 0.0: no "-0.00"
+        told = [f"{a:.{decimals}f} x_0 + {b:.{decimals}f} eps" for a, b in rounded]
+        if len(set(told)) == len(told):
+            break
+    return told
 
 
 def _wrong_mixtures(x_0: Tensor, eps: Tensor, t: Tensor, ab: Tensor) -> dict[str, Tensor]:

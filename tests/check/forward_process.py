@@ -80,7 +80,18 @@ def first_t_for_all(x_0, t, alpha_bar):
     return a.sqrt() * x_0 + (1 - a).sqrt() * eps, eps
 
 
+def one_noise_a_time(x_0, t, alpha_bar):
+    return noisy(torch.sqrt, torch.sqrt, lambda x: torch.randn(len(alpha_bar), 2)[t])(x_0, t, alpha_bar)
+
+
+def drawn_as(dtype):
+    """Noise that is drawn in low precision, in which some rows come out equal."""
+    return noisy(torch.sqrt, torch.sqrt, lambda x: torch.randn(x.shape, dtype=dtype).float())
+
+
 right("add_noise", add_noise, lambda *args: list(add_noise(*args)), noisy(torch.sqrt, torch.sqrt))
+right("add_noise", drawn_as(torch.half), drawn_as(torch.bfloat16))
+wrong("add_noise", one_noise_a_time, "some rows have the same noise", "fresh")
 wrong("add_noise", noisy(same, same), "variance 1", "both square roots")
 wrong("add_noise", noisy(same, torch.sqrt), "variance 1", "square root on alpha_bar is missing")
 wrong("add_noise", noisy(torch.sqrt, same), "variance 1", "square root on 1 - alpha_bar is missing")
@@ -94,6 +105,8 @@ wrong("add_noise", noisy(torch.sqrt, torch.sqrt, torch.zeros_like), "deviation 0
 wrong("add_noise", noisy(torch.sqrt, torch.sqrt, lambda x: torch.randn(len(x), 1)), "one number per coordinate")
 wrong("add_noise", noisy(torch.sqrt, torch.sqrt, lambda x: torch.randn(len(x), 1).expand(-1, 2)), "both coordinates")
 wrong("add_noise", noisy(torch.sqrt, torch.sqrt, lambda x: torch.randn(1, 2).expand(len(x), 2)), "all points")
+wrong("add_noise", noisy(torch.sqrt, torch.sqrt, lambda x: torch.randn(len(x) // 2, 2).repeat(2, 1)), "some rows")
+wrong("add_noise", noisy(torch.sqrt, torch.sqrt, lambda x: torch.randint(2, x.shape) * 2.0 - 1), "some rows", "normal")
 wrong("add_noise", lambda *args: add_noise(*args)[::-1], "wrong order", "x_t first")
 wrong("add_noise", noisy(torch.ones_like, torch.sqrt), "signal is not shrunk")
 wrong("add_noise", noisy(torch.sqrt, torch.ones_like), "noise is added in full")
@@ -125,7 +138,26 @@ def shrinking_the_callers_points(x_0, t, alpha_bar):
 
 wrong("add_noise", without_a_second_dimension, "raised RuntimeError", "shaped (B, 1) to meet (B, D)", "a[:, None]")
 wrong("add_noise", clean_at_the_first_step, "wrong at t = 1 only", "1.00 x_0")
-wrong("add_noise", noise_alone_at_the_last_step, "wrong at t = 100 only", "1.00 eps")
+wrong("add_noise", noise_alone_at_the_last_step, "wrong at t = 100 only: there x_t is 0.00 x_0 + 1.00 eps", "is 0.0")
+
+
+def other_share(alpha_bar_at):
+    """Answers that keep the variance at 1, with alpha_bar from elsewhere: a function of (alpha_bar, t)."""
+
+    def answer(x_0, t, alpha_bar):
+        eps, a = torch.randn_like(x_0), alpha_bar_at(alpha_bar, t)[:, None]
+        return a.sqrt() * x_0 + (1 - a).sqrt() * eps, eps
+
+    return answer
+
+
+EQ_2 = "but sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps is "
+wrong("add_noise", other_share(lambda ab, t: ab[t.clamp(max=99)]), "wrong at t = 100 only: there x_t is 0.08", EQ_2)
+wrong("add_noise", other_share(lambda ab, t: ab[t.clamp(min=2)]), "wrong at t = 1 only: there x_t is 1.00", EQ_2)
+wrong("add_noise", other_share(lambda ab, t: ab[t] / 2), "wrong, at t = ", EQ_2)
+wrong(
+    "add_noise", other_share(lambda ab, t: ab[t] - 3e-3 * (t == 60)), "wrong at t = 60 only", "0.389 x_0", "0.393 x_0"
+)
 wrong("add_noise", shrinking_the_callers_points, "`x_0` was overwritten")
 wrong("add_noise", noisy(torch.sqrt, torch.sqrt, lambda x: torch.randn(2)), "one number per coordinate")
 wrong("add_noise", noisy(lambda a: (a - 1).sqrt(), torch.sqrt), "8000 of 8000 are NaN")
@@ -145,7 +177,7 @@ wrong("add_noise", in_half_precision, "wrong, at t = ", "whose variance is")
 wrong("add_noise", lambda *args: add_noise(*args)[0], "return two tensors, x_t and eps", "target")
 wrong("add_noise", lambda *args: (*add_noise(*args), 1), "return two tensors")
 wrong("add_noise", lambda *args: (1.0, 2.0), "return two tensors")
-wrong("add_noise", lambda x_0, t, ab: (add_noise(x_0, t, ab)[0], torch.randint(-1, 2, x_0.shape)), "eps")
+wrong("add_noise", lambda x_0, t, ab: (add_noise(x_0, t, ab)[0], torch.randint(-1, 2, x_0.shape)), "the same noise")
 wrong("add_noise", lambda x_0, t, ab: (add_noise(x_0, t, ab)[0], torch.randn_like(x_0)), "not the one in x_t")
 wrong("add_noise", lambda x_0, t, ab: (torch.ones(3), torch.randn_like(x_0)), "the shape should be (4000, 2)")
 
