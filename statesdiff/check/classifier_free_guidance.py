@@ -53,7 +53,22 @@ def _wrong_draws(
         "the generator was not used: pass generator=generator to torch.rand": unused,
         "exactly the same number each time: toss a coin for each label, do not permute or count": len(counts) == 1,
         "two calls with equal generators differ: draw from the generator alone": not again.equal(labels),
+        "some labels share a random number, and are dropped together: draw one for each, len(y) of them": (
+            _in_step(labels == -1)
+        ),
     }
+
+
+def _in_step(dropped: Tensor) -> Tensor:
+    """Whether labels a fixed number of places apart are dropped together, up to half of all (B,) apart -> a bool."""
+    signed, lags = dropped.double() - dropped.double().mean(), torch.arange(1, len(dropped) // 2 + 1)
+    products = torch.fft.irfft(torch.fft.rfft(signed, 2 * len(signed)).abs().square())[lags]  # sums, one for each lag
+    return (products > 0.3 * (len(signed) - lags) * signed.square().mean()).any()  # by chance hardly 0.1
+
+
+def _by_state(y: Tensor, dropped: Tensor) -> bool:
+    """Whether the labels y (B,) of each state are dropped all or none."""
+    return all(len(dropped[y == state].unique()) == 1 for state in y.unique())
 
 
 def _wrong_labels(labels: Tensor, y: Tensor, p_uncond: float) -> dict[str, bool | Tensor]:
@@ -72,6 +87,9 @@ def _wrong_labels(labels: Tensor, y: Tensor, p_uncond: float) -> dict[str, bool 
             bool(dropped.all()) or not changed.any()
         ),
         "the labels that are kept must stay as they are": (changed & ~dropped).any(),
+        "each state is dropped whole or kept whole: draw one random number for each label, len(y) of them": (
+            _by_state(y, dropped)
+        ),
         "the share is inverted: p_uncond is the share to drop, not to keep": abs(share - (1 - p_uncond)) < 0.03,
         "is it torch.randn? Only torch.rand, uniform on 0 to 1, is below p with probability p": (
             abs(share - below_p) < 0.03

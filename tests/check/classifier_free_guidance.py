@@ -20,6 +20,15 @@ def drop(new=-1, share=lambda p: p, draw=torch.rand, n=len):
     return answer
 
 
+def drop_together(spread):
+    """An answer in which labels share random numbers: what `spread` makes of y and a draw of so many numbers."""
+
+    def answer(y, p_uncond, generator):
+        return torch.where(spread(y, lambda n: torch.rand(n, generator=generator)) < p_uncond, -1, y)
+
+    return answer
+
+
 def drop_in_a_loop(y, p_uncond, generator):
     return [-1 if torch.rand(1, generator=generator).item() < p_uncond else k for k in y.tolist()]
 
@@ -91,6 +100,10 @@ wrong("drop_labels", drop(share=lambda p: 1), "all labels are dropped, or none")
 wrong("drop_labels", lambda y, p, g: y, "all labels are dropped, or none")
 wrong("drop_labels", drop_and_shuffle, "that are kept must stay")
 wrong("drop_labels", lambda y, p, g: drop()(y + 1, p, g), "that are kept must stay")
+wrong("drop_labels", drop_together(lambda y, draw: draw(5)[y]), "each state is dropped whole", "for each label")
+wrong("drop_labels", drop_together(lambda y, draw: draw(len(y) // 2).repeat(2)), "share a random number", "len(y)")
+wrong("drop_labels", drop_together(lambda y, draw: draw(len(y) // 2).repeat_interleave(2)), "share a random number")
+wrong("drop_labels", drop_together(lambda y, draw: draw(100).repeat(len(y) // 100)), "share a random number")
 wrong("drop_labels", drop(share=lambda p: 1 - p), "share is inverted")
 wrong("drop_labels", drop(draw=torch.randn), "torch.randn", "uniform")
 wrong("drop_labels", drop(share=lambda p: 0.2), "about p_uncond")
