@@ -30,10 +30,12 @@ def ddpm_step(f: Callable[..., Tensor]) -> Verdict:
             1, sigma=schedule.beta[1].sqrt()
         )
     }
+    silent = {"the noise is missing at t = 2 too: only the last step, from t = 1, has none": step(2, sigma=0.0)}
     return first_failing(
         "one step of ancestral sampling, silent at the end",
         lambda: judge(f, (schedule, x, 20, eps_hat, z), step(20), _wrong_steps(step, schedule, x, eps_hat), rtol=1e-3),
         lambda: judge(f, (schedule, x, 1, eps_hat, z), step(1), noisy_end, rtol=1e-3).at("t = 1"),
+        lambda: judge(f, (schedule, x, 2, eps_hat, z), step(2), silent, rtol=1e-3).at("t = 2"),
         lambda: judge(f, (schedule, x, 50, eps_hat, z), step(50), {}, rtol=1e-3).at("t = T"),
     )
 
@@ -67,6 +69,10 @@ def _wrong_steps(step: Callable[..., Tensor], schedule: NoiseSchedule, x: Tensor
         "the noise was added, not taken away": step(20, sign=-1),
         "you multiplied by sqrt(alpha_t): divide by it": step(20, rescale=1 / (1 - b).sqrt()),
         "nothing was rescaled: divide the bracket by sqrt(alpha_t)": step(20, rescale=1.0),
+        "you divided x_t alone: sqrt(alpha_t) divides the whole bracket": step(20, noise=((1 - a) / (1 - b)).sqrt()),
+        "you divided the noise alone: sqrt(alpha_t) divides the whole bracket": step(
+            20, rescale=1.0, noise=((1 - a) * (1 - b)).sqrt()
+        ),
         "sigma_t is not sqrt(1 - alpha_bar_t), all of the noise: it is sqrt(beta_t)": step(20, sigma=(1 - a).sqrt()),
         "off by one: this is the step of t + 1": step(21),
         "off by one: this is the step of t - 1": step(19),

@@ -72,6 +72,22 @@ def overwriting(schedule, x_t, t, eps_hat, z):
     return x_t
 
 
+def divided(points, noise):
+    """An answer that divides x_t or the noise by sqrt(alpha_t), and not the bracket of both."""
+
+    def answer(schedule, x_t, t, eps_hat, z):
+        beta, a = schedule.beta[t], schedule.alpha_bar[t]
+        alpha = 1 - beta
+        mean = x_t / alpha**points - beta / (1 - a).sqrt() * eps_hat / alpha**noise
+        return mean + beta.sqrt() * z if t > 1 else mean
+
+    return answer
+
+
+right("ddpm_step", divided(0.5, 0.5))
+wrong("ddpm_step", divided(0.5, 0), "you divided x_t alone", "the whole bracket")
+wrong("ddpm_step", divided(0, 0.5), "you divided the noise alone", "the whole bracket")
+wrong("ddpm_step", ancestral(sigma=lambda b, a, p, t: b.sqrt() * (t > 2)), "the noise is missing at t = 2")
 wrong("ddpm_step", noise_inside_the_bracket, "inside the bracket")
 wrong("ddpm_step", nothing_to_do_at_the_end, "right elsewhere, but at t = 1", "not the right numbers")
 wrong("ddpm_step", silent_at_the_start, "right elsewhere, but at t = T", "not the right numbers")
