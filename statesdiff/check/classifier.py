@@ -131,6 +131,9 @@ def _gap(p: Tensor, y: Tensor) -> tuple[Tensor, dict[str, Tensor | list[Tensor]]
     accuracy, gap = right.mean(), confidence - right
     return gap.mean(), {
         "the sign is wrong: confidence minus accuracy": -gap.mean(),
+        "every row was compared with every label: (n, 1) == (n,) is (n, n), so keep both at (n,)": (
+            confidence.mean() - (p.argmax(1)[:, None] == y).double().mean()
+        ),
         "this is the accuracy alone: take it from the mean confidence": accuracy,
         "this is the mean confidence alone: take the accuracy away": confidence.mean(),
         "this uses the probability of the true class: confidence is the largest, whether right or wrong": (

@@ -156,6 +156,13 @@ right(
     overconfidence_in_a_loop,
 )
 wrong("overconfidence", lambda p, y: hits(p, y).mean() - p.amax(1).mean(), "sign is wrong")
+wrong(
+    "overconfidence",
+    lambda p, y: p.amax(1).mean() - (p.argmax(1, keepdim=True) == y).float().mean(),
+    "every row was compared with every label",
+    "(n, n)",
+)
+wrong("overconfidence", lambda p, y: (p.amax(1) - (p.argmax(1) == y[:, None]).float()).mean(), "(n, n)")
 wrong("overconfidence", lambda p, y: hits(p, y).mean(), "accuracy alone")
 wrong("overconfidence", lambda p, y: p.amax(1).mean(), "confidence alone")
 wrong("overconfidence", lambda p, y: p[range(len(y)), y].mean() - hits(p, y).mean(), "the true class")
