@@ -76,9 +76,9 @@ cosine_share = OnPaper(
 
 broken_cosine = FindTheLine(
     source="""
-def alpha_bar_of(T, s=0.008):
+def alpha_bar_of(T, offset=0.008):
     u = torch.arange(T + 1) / T
-    angle = math.pi / 2 * (u + s) / (1 + s)
+    angle = math.pi / 2 * (u + offset) / (1 + offset)
     alpha_bar = torch.cos(angle) ** 2
     beta = 1 - alpha_bar[1:] / alpha_bar[:-1]
     beta = beta.clamp(max=0.999)
