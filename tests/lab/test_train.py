@@ -95,6 +95,15 @@ def test_the_rate_warms_up_and_falls_as_one_over_the_step(plain_engine: Engine) 
     close(rates, torch.tensor([8e-5, 8e-3, 8e-3, 4e-3, 8e-4]), atol=1e-9)
 
 
+@pytest.mark.parametrize("count", [30, 50, 400, 1000])
+def test_a_mean_of_batches_stands_in_their_middle(plain_engine: Engine, count: int) -> None:
+    """Losses that rise evenly, by one in a step: a mean is then the step in the middle."""
+    steps, means = plain_engine(
+        "(n) => Object.values(statesdiff.smoothed(Array.from({ length: n }, (_, i) => i + 1)))", count
+    )
+    assert torch.equal(steps, means) and steps[0] == (min(count, 50) + 1) / 2 and len(steps) <= 300
+
+
 def test_it_waits_and_then_trains_until_stopped_and_goes_on(page: Page) -> None:
     expect(page.locator("[data-lab]")).to_have_attribute("data-state", "idle")
     assert number(page, "step") == 0 and page.locator(".lab-controls > *").count() <= 5

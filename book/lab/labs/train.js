@@ -23,12 +23,12 @@ function againstNoise(eps) {
   });
 }
 
-/** Means over the last SMOOTH batches, at most `count` of them with their steps. */
+/** Means over SMOOTH batches, at most `count` of them, each with the step in the middle of its batches. */
 export function smoothed(losses, count = 300) {
   const stride = Math.max(1, Math.ceil(losses.length / count)), steps = [], means = [];
   for (let end = Math.min(SMOOTH, losses.length); end <= losses.length && losses.length; end += stride) {
     const part = losses.slice(Math.max(0, end - SMOOTH), end);
-    steps.push(end);
+    steps.push(end - (part.length - 1) / 2);
     means.push(part.reduce((a, b) => a + b, 0) / part.length);
   }
   return { steps, means };
@@ -158,7 +158,7 @@ class TrainLab {
     chart.curve(steps, means.map(top), { colour: blue });
     chart.curve(chart.x, [floor, floor], { colour: ink, width: 1.5, dash: [6, 4] });
     chart.text("floor", chart.width - 10, chart.at(0, floor)[1] + 13, { align: "right" });
-    chart.legend([["loss, mean of 50 batches", blue]]);
+    chart.legend([["loss, mean of 50 batches around it", blue]]);
   }
 
   drawExcess() {
