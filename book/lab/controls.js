@@ -1,5 +1,7 @@
 /** The controls of a lab: native elements with names, so that keyboard, touch and assistive technology know them. */
 
+import { STATE_NAMES } from "./states.js";
+
 /** An element with properties and children, put into its parent. */
 export function make(parent, tag, properties = {}, ...children) {
   const el = Object.assign(document.createElement(tag), properties);
@@ -105,10 +107,19 @@ export function menu(parent, layers, { onChange, onSave }) {
   return (layer) => boxes[layer].checked;
 }
 
-/** A list of signs and what they stand for: entries are [sign, words]. */
+/** A list of signs and what they stand for: entries are [sign, words] or [sign, words, the sign's colour]. */
 export function legendOf(parent, entries) {
   const list = make(parent, "ul", { className: "lab-legend" });
-  for (const [sign, words] of entries) make(list, "li", {}, make(null, "span", { textContent: sign }), ` ${words}`);
+  for (const [sign, words, colour = ""] of entries) {
+    const mark = make(null, "span", { textContent: sign });
+    mark.style.color = colour;
+    make(list, "li", {}, mark, ` ${words}`);
+  }
+}
+
+/** A line that says which colour of the points is which state; charts beside them may use the colours otherwise. */
+export function stateLegend(parent) {
+  legendOf(parent, [["", "Points by state:"], ...STATE_NAMES.map((name, k) => ["●", name, `var(--state-${k})`])]);
 }
 
 /** The numbers that a lab shows. @param {Object<string, string>} names output name to words */

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
+from statesdiff.data import STATE_NAMES
 from tests import test_book, test_layout
 from tests.lab.conftest import LAB, open_page
 from tests.lab.playing import PATIENCE, PLACE
@@ -31,6 +32,7 @@ SLIDERS |= {"timesteps": "T", "schedule": "steps", "epochs": "updates", "flow": 
 SLIDERS |= {"inverse": "longitude", "between": "w"}
 BY_ONE = ("timesteps", "sampling")  # at the sliders' ends they take seconds: their own tests go there
 SLIDERS |= {"solver": "evaluations", "one-step": "angle"}
+BY_STATE = ("forward", "sampling", "timesteps", "schedule")  # a line beneath the pictures names the colours
 TRAINING = ("train", "depth")  # they show every so-many-th update
 FITS = "(lab) => lab.scrollWidth <= lab.clientWidth && lab.getBoundingClientRect().right <= innerWidth"
 # Controls and pictures without an accessible name, and numbers that are read out while they change.
@@ -66,6 +68,15 @@ COUNT_CHANGES = f"""(lab) => {{
   requestAnimationFrame(look);
   globalThis.seenChanges = () => ((on = false), changes);
 }}"""
+# The colours of a legend's signs, and those of the states on the page as it is now.
+SIGNS = """(list) => [...list.querySelectorAll("span:not(:empty)")].map((e) => getComputedStyle(e).color)"""
+COLOURS = """() => [0, 1, 2, 3, 4].map((k) => {
+  const probe = document.body.appendChild(document.createElement("i"));
+  probe.style.color = getComputedStyle(document.documentElement).getPropertyValue(`--state-${k}`);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+})"""
 GROUND = f"(lab) => ({PICTURES})(lab).split(',').slice(0, 3).map(Number)"
 
 html = test_book.html
@@ -197,6 +208,21 @@ def test_it_follows_the_page_into_the_dark_and_back(page: Page, lab: Locator) ->
         page.evaluate(TWO_FRAMES)
         grounds.append(lab.evaluate(GROUND))
     assert max(grounds[0]) < 100 and min(grounds[1]) > 200
+
+
+def test_a_line_says_which_colour_is_which_state(page: Page, lab: Locator, name: str) -> None:
+    """The names in order, each sign in the colour that the page has for the state, on a narrow phone too."""
+    legend = lab.locator(".lab-stage > .lab-legend")
+    assert legend.count() == (name in BY_STATE)
+    if not legend.count():
+        return
+    assert legend.locator("li").all_inner_texts() == ["Points by state:", *(f"● {state}" for state in STATE_NAMES)]
+    for theme in ("dark", "light"):
+        page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
+        assert legend.evaluate(SIGNS) == page.evaluate(COLOURS)
+    page.set_viewport_size({"width": 360, "height": 800})
+    assert lab.evaluate(FITS) and page.evaluate("document.scrollingElement.scrollWidth") <= 360
+    page.set_viewport_size({"width": 1280, "height": 800})
 
 
 def test_it_stands_behind_another_tab(page: Page, lab: Locator) -> None:

@@ -2,7 +2,7 @@
 
 import { Picture } from "../canvas.js";
 import { Chart } from "../chart.js";
-import { button, controls, make, menu, outputs, select, sentence, slider } from "../controls.js";
+import { button, controls, make, menu, outputs, select, sentence, slider, stateLegend } from "../controls.js";
 import { lab } from "../lab.js";
 import { stream } from "../random.js";
 import { SCHEDULES } from "../schedule.js";
@@ -59,6 +59,7 @@ lab("forward", {
     const picture = new Picture(pictures, { label: "The points at time t", limit: 3.6 });
     const chart = new Chart(pictures, { label: "Shares of data and noise in the variance, over t", x: [0, T], y: [0, 1.2],
       xTicks: [0, 100, 200, 300, 400, 500], yTicks: [0, 0.5, 1], xName: "t" });
+    stateLegend(el);
     const row = controls(el);
     const t = slider(row, { name: "t", label: "t", min: 0, max: T, value: 0, onInput: () => show() });
     const kind = select(row, { name: "schedule", label: "schedule", options: NAMES, onChange: () => show() });

@@ -1,7 +1,7 @@
 /** Chapter 4: three samplers, how many evaluations they need, and what a slip does; one start dropped twenty times. */
 
 import { Picture } from "../canvas.js";
-import { button, controls, make, menu, select, sentence, slider } from "../controls.js";
+import { button, controls, make, menu, select, sentence, slider, stateLegend } from "../controls.js";
 import { denoiser } from "../denoiser.js";
 import { dial, startStop } from "../dial.js";
 import { extras } from "../guided.js";
@@ -120,6 +120,7 @@ lab("sampling", {
       "Then press a place in the picture, or an arrow key in it: one start is dropped there twenty times.");
     const pictures = make(el, "div", { className: "lab-pictures" });
     const picture = new Picture(pictures, { label: "Samples" }), tries = new Tries(pictures);
+    stateLegend(el);
     const row = controls(el);
     const sampler = select(row, { name: "sampler", label: "sampler", options: SAMPLERS, value: "ddim",
       onChange: () => (fit(), go()) });

@@ -1,7 +1,7 @@
 /** Chapter 9: a schedule drawn by hand as a curve of log signal-to-noise, and what a denoiser without error makes of it. */
 
 import { Picture } from "../canvas.js";
-import { button, controls, make, menu, select, sentence, slider } from "../controls.js";
+import { button, controls, make, menu, select, sentence, slider, stateLegend } from "../controls.js";
 import { dial, startStop } from "../dial.js";
 import { extras } from "../guided.js";
 import { KnotChart, knotsOn, scheduleOfKnots } from "../knots.js";
@@ -86,6 +86,7 @@ lab("schedule", {
       go();
     } });
     const picture = new Picture(pictures, { label: "Samples of the exact denoiser" });
+    stateLegend(el);
     const row = controls(el);
     const shape = select(row, { name: "shape", label: "curve", options: SHAPES_OFFERED, onChange: (name) => {
       if (OFFERED[name]) chart.knots = knotsOn(OFFERED[name]);

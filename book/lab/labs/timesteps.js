@@ -1,7 +1,7 @@
 /** Chapter 8: where the chain ends for a T, where the sampler begins, and what a denoiser without error makes of it. */
 
 import { Picture } from "../canvas.js";
-import { button, controls, make, menu, select, sentence, slider } from "../controls.js";
+import { button, controls, make, menu, select, sentence, slider, stateLegend } from "../controls.js";
 import { dial, startStop } from "../dial.js";
 import { takeRows } from "../exact.js";
 import { extras } from "../guided.js";
@@ -94,6 +94,7 @@ lab("timesteps", {
     const pictures = make(el, "div", { className: "lab-pictures" });
     const left = new Picture(pictures, { label: "The chain's end, and the sampler's start", limit: 3.2 });
     const right = new Picture(pictures, { label: "Samples of the exact denoiser", limit: 3.2 });
+    stateLegend(el);
     const row = controls(el);
     const T = slider(row, { name: "T", label: "T", min: 0, max: LEVELS.length - 1, value: 4,
       format: (i) => String(LEVELS[i]), onInput: () => go() });
