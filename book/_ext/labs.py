@@ -146,9 +146,21 @@ def place_labs(app: Sphinx, doctree: nodes.document) -> None:
             for child in shown:
                 cell.remove(child)
             cell += LabNode("", *shown, lab=name, seed=None)
+    if app.builder.name in BUILDERS:
+        lead_to_lab(doctree)
     if next(doctree.findall(LabNode), None) is not None:
         for path in (p for p in lab_folder(app).rglob("*") if p.is_file()):
             app.env.note_dependency(str(path))
+
+
+def lead_to_lab(doctree: nodes.document) -> None:
+    """At the head of a chapter, where it says how long it runs, a link to its first lab (the first picture is none)."""
+    labs = [node for node in doctree.findall(LabNode) if node["lab"] != "hero"]
+    heads = [node for node in doctree.findall(nodes.paragraph) if node.astext().startswith("Run time: ")]
+    if labs and heads:
+        labs[0]["ids"].append("the-lab")
+        link = nodes.reference("", "the lab of this chapter", internal=True, refid="the-lab")
+        heads[0] += [nodes.Text(" To play with before you read: "), link, nodes.Text(".")]
 
 
 def add_assets(app: Sphinx, page: str, template: str, context: dict, doctree: nodes.document | None) -> None:

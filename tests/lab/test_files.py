@@ -11,6 +11,8 @@ import make_lab_data
 import numpy as np
 import pytest
 import torch
+from docutils import nodes
+from docutils.utils import new_document
 
 from statesdiff.checkpoints import WEIGHTS, load_model
 from statesdiff.data import outline_points, states
@@ -110,3 +112,13 @@ def test_modules_share_one_scope_and_say_what_they_import(tmp_path) -> None:
     (tmp_path / "labs" / "c.js").write_text('import { x } from "../gone.js";\n', encoding="utf-8")
     with pytest.raises(ValueError, match=r"c.js imports gone.js"):
         labs.ordered(tmp_path)
+
+
+def test_the_head_of_a_chapter_leads_to_its_first_lab() -> None:
+    chapter, page = new_document("chapter"), new_document("page")
+    for where, text in ((chapter, "Run time: about 3 s."), (page, "No run time.")):
+        where += [nodes.paragraph(text=text), *(labs.LabNode("", lab=name) for name in ("hero", "train", "point"))]
+        labs.lead_to_lab(where)
+    (link,) = chapter.findall(nodes.reference)
+    (led_to,) = [node for node in chapter.findall(labs.LabNode) if link["refid"] in node["ids"]]
+    assert led_to["lab"] == "train" and not list(page.findall(nodes.reference))
