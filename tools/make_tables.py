@@ -16,7 +16,7 @@ import pandas as pd
 from statesdiff.data import STATE_NAMES
 from statesdiff.files.atomic import write_atomically
 from statesdiff.intervals import interval
-from statesdiff.results import compare, floor, pivot, table
+from statesdiff.results import compare, floor, intervals, pivot, table
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("book/project.md", "book/toys.md")
@@ -133,18 +133,12 @@ def conditional_less_real() -> str:
 
 def two_ways() -> str:
     """On STATES, at scale 1: an unconditional denoiser and a classifier, a conditional denoiser, real points."""
-    rows = table("guidance").query("guidance == 1 and sampler in ('ancestral', '-')")
-    lines = []
-    for state in STATE_NAMES:
-        of_state = rows[rows.state == state].set_index("method")
-        cells = [
-            f"{of_state.loc[way, value]:.3f} ± {of_state.loc[way, f'± {value}']:.3f}"
-            for value in ("accuracy", "coverage")
-            for way in ("classifier", "classifier-free", "real points")
-        ]
-        lines.append([state, *cells])
-    ways = ("classifier", "conditional", "real")
-    return piped(["", *(f"{value}, {way}" for value in ("accuracy", "coverage") for way in ways)], lines)
+    rows = table("guidance-trainings").query("scale == 1 and above == 0 and `up to` == 500 and network != 'small'")
+    ways = {"classifier": "classifier", "classifier-free": "conditional", "-": "real"}
+    shown = intervals(rows, ["state", "method"], ["accuracy", "coverage"]).unstack()
+    values = ("accuracy", "coverage")
+    columns = {f"{value}, {name}": shown[value][way] for value in values for way, name in ways.items()}
+    return of_frame(pd.DataFrame(columns).loc[["mean", "Oklahoma"]])
 
 
 def of_classes(value: str, ways: Iterable[str], reference: str, margin: float) -> str:
