@@ -92,6 +92,18 @@ def with_published(shown: pd.DataFrame, name: str, measure: str) -> pd.DataFrame
     return pd.DataFrame(list(rows.values()), index=index, columns=shown.columns, dtype=object)
 
 
+def ranges(frame: pd.DataFrame, by: str | list[str], measures: list[str]) -> pd.DataFrame:
+    """The rows of each setting as "lowest to highest", four digits, where repeats are too few for an interval.
+
+    Nothing stands where no row has the measure.
+    """
+    found = frame.groupby(by, sort=False)[measures].agg(["min", "max"])
+    text = {
+        m: ["" if low != low else f"{low:.4g} to {high:.4g}" for low, high in found[m].to_numpy()] for m in measures
+    }
+    return pd.DataFrame(text, index=found.index)
+
+
 def intervals(frame: pd.DataFrame, by: str | list[str], measures: list[str]) -> pd.DataFrame:
     """The rows of each setting as "mean ± half-width" over the repeats, each interval at 95% by itself.
 

@@ -151,6 +151,13 @@ def test_only_settings_are_drawn_out_of_the_table(folder) -> None:
     assert again.EMD.to_list() == [10, 0.1, 0.2]
 
 
+def test_few_repeats_are_shown_by_their_ends() -> None:
+    frame = pd.DataFrame({"way": ["b", "a", "b"], "x": [2.0, 0.123456, -1], "y": [1, None, 1]})
+    shown = results.ranges(frame, "way", ["x", "y"])
+    assert list(shown.index) == ["b", "a"]  # in their order
+    assert shown.x.to_list() == ["-1 to 2", "0.1235 to 0.1235"] and shown.y.to_list() == ["1 to 1", ""]
+
+
 def test_repeats_are_shown_by_their_intervals() -> None:
     frame = pd.DataFrame({"way": ["b", "a", "b", "a"], "x": [2.0, 1, 4, 1], "y": [None, 1, None, 3]})
     shown = results.intervals(frame, "way", ["x", "y"])
