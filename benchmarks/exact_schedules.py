@@ -1,10 +1,10 @@
 """What the schedules of chapters 8 and 9 cost a denoiser that makes no error: statesdiff/results/exact-schedules.csv.
 
-python benchmarks/exact_schedules.py --workers 2     # about 10 minutes of one core in all
+python benchmarks/exact_schedules.py --workers 2 --seeds 5
 
 The exact denoiser knows the distribution by 5,000 fresh points, other ones for every seed, each blurred by 0.02. It is
-sampled as the networks of the studies `surface-schedules` and `surface-timesteps` are, and by DDIM (eta = 1) on the
-four curves with the same ends, in 10 and 50 steps; judged as networks are. No training: a seed covers
+sampled as the networks of the studies `betas`, `shapes`, `surface-schedules` and `surface-timesteps` are, and by DDIM
+(eta = 1) on the four curves with the same ends, in 10 and 50 steps; judged as networks are. No training: a seed covers
 the points that the denoiser knows, the random numbers of the samples, and the fresh points that they are judged by.
 What is finished is kept in the folder, so a run that was stopped goes on.
 """
@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 
 from statesdiff.ablations import judging
 from statesdiff.ablations.configs import Config, Sampling
-from statesdiff.ablations.studies import SURFACE_CONFIG, surface_schedules, surface_timesteps
+from statesdiff.ablations.studies import SURFACE_CONFIG, betas, shapes, surface_schedules, surface_timesteps
 from statesdiff.ablations.sweep import floor_rows
 from statesdiff.ablations.toys import points
 from statesdiff.exact import IdealDenoiser
@@ -52,13 +52,13 @@ class ExactDenoiser(IdealDenoiser):
 
 
 def configs() -> list[Config]:
-    """The settings of the two studies, and four curves with the same ends."""
+    """The settings of the four studies, and four curves with the same ends."""
     helix = replace(SURFACE_CONFIG, data="helix", beta_1=None, beta_T=None)
     same_ends = [
         replace(helix, schedule=f"cut {name}", T=steps, samplings=(Sampling("ddim", steps, 1.0),))
         for name, steps in product(("linear", "sigmoid", "cosine", "even"), (10, 50))
     ]
-    found = dict.fromkeys([*surface_schedules(), *surface_timesteps(), *same_ends])
+    found = dict.fromkeys([*surface_schedules(), *surface_timesteps(), *same_ends, *betas(), *shapes()])
     return [replace(c, samplings=tuple(replace(s, n=N) for s in c.samplings)) for c in found]
 
 

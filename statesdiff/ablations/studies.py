@@ -205,7 +205,7 @@ def depth() -> list[Config]:
 
 
 def smallest() -> list[Config]:
-    shapes = ((24,) * 4, (32,) * 3, (48,) * 2, (32,) * 4, (48,) * 3, (64,) * 4)
+    shapes = ((24,) * 4, (32,) * 3, (48,) * 2, (32,) * 4, (48,) * 3, (64,) * 3, (64,) * 4)
     return [replace(STATES_CONFIG, epochs=60, hidden=hidden) for hidden in shapes]
 
 
