@@ -1,5 +1,6 @@
 """How sure a mean is: Student's interval over repeats, and the one correction for looking at many of them."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,11 +9,26 @@ from scipy.stats import t as student_t
 
 
 class Interval(NamedTuple):
-    """A mean over n repeats and the half-width of its Student t interval (0 if the repeats agree)."""
+    """A mean over n repeats and the half-width of its Student t interval (0 if the repeats agree).
+
+    As text it is "mean ± half-width", the half-width to two digits and the mean to as many decimals; `f"{found:+}"`
+    writes the sign of a positive mean too.
+    """
 
     mean: float
     half_width: float
     n: int
+
+    def __str__(self) -> str:
+        return format(self)
+
+    def __format__(self, sign: str) -> str:
+        if sign not in ("", "+"):
+            raise ValueError(f"the format of an Interval must be empty or '+', got {sign!r}")
+        if not self.half_width > 0:
+            return f"{self.mean:{sign}.3g} ± {self.half_width:.2g}"
+        decimals = max(0, 1 - math.floor(math.log10(self.half_width)))
+        return f"{self.mean:{sign}.{decimals}f} ± {self.half_width:.{decimals}f}"
 
 
 def interval(values: Sequence[float], level: float = 0.95) -> Interval:

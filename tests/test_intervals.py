@@ -27,6 +27,29 @@ def test_interval_moves_and_scales_with_its_values(values, shift, scale):
     assert b.half_width == pytest.approx(scale * a.half_width, rel=1e-6, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("mean", "half_width", "shown"),
+    [
+        (0.95712, 0.0128, "0.957 ± 0.013"),
+        (79.24, 13.4, "79 ± 13"),
+        (100.2, 123.4, "100 ± 123"),
+        (0.9998, 0.00046, "0.99980 ± 0.00046"),
+        (12.345, 0.0, "12.3 ± 0"),
+        (math.nan, math.nan, "nan ± nan"),
+    ],
+)
+def test_an_interval_is_rounded_to_two_digits_of_its_half_width(mean, half_width, shown):
+    found = Interval(mean, half_width, 5)
+    assert str(found) == f"{found}" == shown
+    assert f"{found:+}" == f"+{shown}"
+    assert f"{found._replace(mean=-mean):+}" == (f"-{shown}" if mean == mean else f"+{shown}")
+
+
+def test_a_format_that_an_interval_has_not():
+    with pytest.raises(ValueError, match="must be empty or '\\+', got '.3f'"):
+        format(Interval(1.0, 0.1, 5), ".3f")
+
+
 def test_interval_covers_the_truth_19_times_in_20():
     rows = randn(4000, 5, generator=stream("rows")).double()
     hits = [abs(i.mean) <= i.half_width for i in map(interval, rows.tolist())]

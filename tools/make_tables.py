@@ -96,7 +96,7 @@ def course_spikes() -> str:
         for measure in measures:
             before, after = (rows.loc[[e + later for e in last], measure].to_numpy() for later in (0, 1))
             rise = interval([x for x in after - before if not pd.isna(x)])  # not judged after every epoch
-            cells.append(f"{rise.mean:+.5f} ± {rise.half_width:.5f} ({rise.n})")
+            cells.append(f"{rise:+} ({rise.n})")
         lines.append([recipe, *cells])
     return piped(["", *measures.values()], lines)
 
@@ -185,8 +185,7 @@ def with_interval(values: pd.Series) -> str:
     """Mean and half-width, a dash where there is nothing to measure."""
     if values.isna().any():
         return "-"
-    found = interval(values.to_list())
-    return f"{found.mean:.3f} ± {found.half_width:.3f}"
+    return str(interval(values.to_list()))
 
 
 SCALES = "toy-guidance-best"

@@ -1,7 +1,6 @@
 """Committed tables of what takes longer than a notebook may: read by `table`, made by `write`; and how to show them."""
 
 import csv
-import math
 import platform
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ import pandas as pd
 import torch
 
 from statesdiff.files.atomic import write_atomically
-from statesdiff.intervals import Interval, corrected, interval, verdict
+from statesdiff.intervals import corrected, interval, verdict
 
 FOLDER = Path(__file__).parent
 
@@ -166,20 +165,12 @@ def _names(values: pd.Series) -> pd.Series:
 
 
 def _mean_and_interval(values: pd.Series) -> str:
-    return _rounded(interval(values.to_list()))
+    return str(interval(values.to_list()))
 
 
 def _difference(values: pd.Series, level: float, margin: float | None) -> str:
     found = interval(values.to_list(), level)
-    return f"{_rounded(found, '+')} {verdict(found, margin)}".rstrip()
-
-
-def _rounded(found: Interval, sign: str = "") -> str:
-    # the half-width to two digits, the mean to as many decimals
-    if not found.half_width > 0:
-        return f"{found.mean:{sign}.3g} ± {found.half_width:.2g}"
-    decimals = max(0, 1 - math.floor(math.log10(found.half_width)))
-    return f"{found.mean:{sign}.{decimals}f} ± {found.half_width:.{decimals}f}"
+    return f"{found:+} {verdict(found, margin)}".rstrip()
 
 
 def processors() -> list[str]:
