@@ -49,9 +49,9 @@ def player(
 ) -> HTML:
     """An animation of points with a play button and a slider, which needs no kernel: it plays in the static book too.
 
-    frames: sets of n points (n, 2), one label each; y (n,) colours them by state. `alt` says what moves, for readers
-    who do not see it. Where scripts are stripped, a picture of the last frame stands instead. Raises ValueError for
-    frames of unequal size or a number of labels that differs from the number of frames.
+    frames: sets of n points (n, 2), one label each; y (n,) colours them by state, with a legend below. `alt` says what
+    moves, for readers who do not see it. Where scripts are stripped, a picture of the last frame stands instead. Raises
+    ValueError for frames of unequal size or a number of labels that differs from the number of frames.
     """
     if len({tuple(f.shape) for f in frames}) != 1 or len(frames) != len(labels):
         raise ValueError(
@@ -62,6 +62,7 @@ def player(
         "frames": base64.b64encode(np.round(points * 32767).astype("<i2").tobytes()).decode(),
         "labels": list(labels),
         "palette": [INK] if y is None else list(STATE_COLOURS.values()),
+        "names": [] if y is None else list(STATE_COLOURS),
         "colours": [0] * len(frames[0]) if y is None else y.tolist(),
         "n": len(frames[0]),
         "alt": alt,

@@ -113,7 +113,7 @@ def test_the_player_is_html_with_a_poster_and_the_points():
     points = q / 32767 * LIMIT
     np.testing.assert_allclose(points, torch.stack(FRAMES), atol=LIMIT / 32767)
     assert props["labels"] == LABELS and props["n"] == 12 and props["alt"] == "noise becomes states"
-    assert props["palette"] == [INK] and props["colours"] == [0] * 12
+    assert props["palette"] == [INK] and props["colours"] == [0] * 12 and props["names"] == []
 
 
 def test_the_points_keep_the_colours_of_their_states():
@@ -227,9 +227,11 @@ for (const k of [2, 0]) {
 rects = [];
 find("button").listeners.click();
 const playing = find("button").textContent;
+const entries = made.filter((e) => e.tag === "span" && e.children.length);
+const legend = entries.map(({ children: [dot, name] }) => [name, dot.style.cssText.match(/#[0-9A-Fa-f]{6}/)[0]]);
 setTimeout(() => {
   console.log(JSON.stringify({ seen, playing, end: [+range.value, find("output").value, find("button").textContent],
-    max: range.max, label: find("canvas").attributes["aria-label"] }));
+    max: range.max, label: find("canvas").attributes["aria-label"], legend }));
 }, 600);
 """
 
@@ -250,3 +252,4 @@ def test_the_script_draws_every_frame_and_plays_to_the_end(tmp_path):
         np.testing.assert_allclose(centres, np.c_[(x[:, 0] + 1) * 380, (1 - x[:, 1]) * 380], atol=0.02)
     assert got["playing"] == "Pause" and got["end"] == [2, "t = 0", "Play"]
     assert got["max"] == 2 and got["label"] == "noise becomes states"
+    assert got["legend"] == [[name, colour] for name, colour in STATE_COLOURS.items()]

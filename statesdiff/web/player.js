@@ -1,4 +1,4 @@
-// Frames of points with a slider and a play button; no kernel, no library. props: {frames, labels, colours, n, limit, alt}
+// Frames of points with a slider and a play button; no kernel, no library. props: {frames, labels, palette, names, colours, n, alt}
 export function mount(el, props) {
   const bytes = Uint8Array.from(atob(props.frames), (c) => c.charCodeAt(0));
   const q = new Int16Array(bytes.buffer), n = props.n, count = q.length / (2 * n);
@@ -16,7 +16,15 @@ export function mount(el, props) {
   const label = document.createElement("output");
   label.style.cssText = "min-width:5em;font-variant-numeric:tabular-nums";
   bar.append(button, range, label);
-  el.append(canvas, bar);
+  const legend = document.createElement("div");
+  legend.style.cssText = "display:flex;flex-wrap:wrap;gap:.1em .9em;max-width:380px;margin-top:.3em;font-size:.85em";
+  props.names.forEach((name, i) => {
+    const dot = document.createElement("span"), entry = document.createElement("span");
+    dot.style.cssText = `display:inline-block;width:.65em;height:.65em;border-radius:50%;margin-right:.35em;background:${props.palette[i]}`;
+    entry.append(dot, name);
+    legend.append(entry);
+  });
+  el.append(canvas, bar, legend);
 
   const c = canvas.getContext("2d"), W = canvas.width;
   function draw(k) {
