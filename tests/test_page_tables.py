@@ -1,5 +1,6 @@
 """Tables and pictures of pages that are no notebooks: the pages hold what the committed results say."""
 
+import io
 import re
 
 import make_curves
@@ -135,6 +136,28 @@ def test_the_curves_show_what_is_stored():
         assert len(lines) == -(-rows.epoch.max() // tables.REFRESH[recipe]) - 1
         assert column[1].lines[0].get_ydata().tolist() == rows.NLL.dropna().tolist()
     make_curves.plt.close(figure)
+
+
+def apart(one: Image.Image, other: Image.Image) -> float:
+    """The share of pixels that differ clearly in their grey."""
+    assert one.size == other.size
+    grey = [np.asarray(image.convert("L"), dtype=int) for image in (one, other)]
+    return float((abs(grey[0] - grey[1]) > 60).mean())
+
+
+def test_the_stored_curves_are_those_of_the_committed_results(tmp_path, monkeypatch):
+    with Image.open(make_curves.OUT) as stored:
+        assert apart(Image.open(io.BytesIO(make_curves.picture())), stored) < 1e-3
+        # the same test sees a picture of ten epochs fewer
+        curve = (tables.COURSE / "course_recipes_curve.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+        of_cosine = [i for i, line in enumerate(curve) if line.startswith("cosine,denoiser")]
+        for i in reversed(of_cosine[-10:]):
+            del curve[i]
+        (tmp_path / "course_recipes_curve.csv").write_text("".join(curve), encoding="utf-8")
+        rows = (tables.COURSE / "course_recipes.csv").read_bytes()
+        (tmp_path / "course_recipes.csv").write_bytes(rows)
+        monkeypatch.setattr(make_curves, "COURSE", tmp_path)
+        assert apart(Image.open(io.BytesIO(make_curves.picture())), stored) > 2e-3
 
 
 def test_the_figures_of_the_first_homework_are_all_there():

@@ -58,15 +58,22 @@ def draw(curve: pd.DataFrame, floor: float) -> Figure:
     return figure
 
 
-def main() -> None:
-    """Draw and write."""
+def picture() -> bytes:
+    """The figure of the committed curve and rows, as a PNG."""
     plotting.style()
     curve = pd.read_csv(COURSE / "course_recipes_curve.csv", comment="#").query("part == 'denoiser'")
     judged = pd.read_csv(COURSE / "course_recipes.csv", comment="#").query("samples == 'all'").set_index("solution")
     png = io.BytesIO()
     figure = draw(curve, judged.NLL["held-out real points"])
     figure.savefig(png, dpi=150, format="png", metadata={"Software": None})
-    print(write_atomically(OUT, lambda path: path.write_bytes(shrink(png.getvalue()))))
+    plt.close(figure)
+    return shrink(png.getvalue())
+
+
+def main() -> None:
+    """Draw and write."""
+    png = picture()
+    print(write_atomically(OUT, lambda path: path.write_bytes(png)))
 
 
 if __name__ == "__main__":
