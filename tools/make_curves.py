@@ -38,7 +38,7 @@ def nlls(rows: pd.DataFrame, ax: Axes, floor: float) -> None:
     ax.axhline(floor, color=plotting.GREY, linestyle=":", label="fresh real points")
     settled = judged[judged.epoch > 0.05 * rows.epoch.max()].NLL
     spread = max(settled.max(), floor) - min(settled.min(), floor)
-    ax.set_ylim(min(settled.min(), floor) - 0.1 * spread, max(settled.max(), floor) + 0.25 * spread)
+    ax.set_ylim(min(settled.min(), floor) - 0.1 * spread, max(settled.max(), floor) + 0.5 * spread)
 
 
 def draw(curve: pd.DataFrame, floor: float) -> Figure:
