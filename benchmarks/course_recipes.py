@@ -17,8 +17,8 @@ written to FOLDER/RECIPE/, one file of at most 2.5 MB for each network. So a run
 under way, and ends with the same numbers as one that was not. With `--device cuda` the same random numbers go to the
 graphics card, where an epoch takes less than a second and sums are rounded otherwise. The committed curves were made
 there, but for `cosine`'s classifier; of the committed table the row `step, trained here` is that of another run, on a
-processor, after 34 of 250 epochs. Of `cosine`'s denoiser 401 of 500 epochs are done, the last 45 on a processor that
-others used as well, so that its seconds say little; its state lies beside the results, and training goes on from there
+processor, after 34 of 250 epochs. The last 144 of the 500 epochs of `cosine`'s denoiser were trained on a processor
+that others used as well, so that its seconds say little; its state lies beside the results, and is taken from there
 where FOLDER has none.
 
 On its way a network is judged after each of the first ten epochs, then after every tenth, after the last with old noise

@@ -43,7 +43,7 @@ def course_recipes() -> str:
     formats = {"NLL": "{:.3f}", "gap": "{:+.3f}", "distance": "{:.4f}", "coverage": "{:.3f}"}
     lines = []
     for row in judged("samples == 'all'"):
-        if row["solution"].endswith(", trained here"):
+        if not is_current(row):
             end = latest(row["solution"])
             planned = row["trained"].split(" of ")[1].split(" ")[0]
             row |= end | {"trained": f"{end['epoch']:.0f} of {planned} epochs"}
@@ -56,8 +56,7 @@ def course_classes() -> str:
     """Points of one state: the NLL and, in brackets, what it is above its floor; rows that are not current go."""
     lines: dict[str, list[str]] = {}
     for row in judged("samples != 'all'"):
-        here = row["solution"].endswith(", trained here")
-        if not here or row["trained"].startswith(f"{trained_so_far(row['solution'])} of "):
+        if is_current(row):
             lines.setdefault(row["solution"], [row["solution"]]).append(f"{row['NLL']:.3f} ({row['gap']:+.3f})")
     return piped(["", *STATE_NAMES], lines.values())
 
@@ -65,6 +64,12 @@ def course_classes() -> str:
 def judged(which: str) -> list[dict]:
     """The rows of the judged solutions of the course project, in their order."""
     return pd.read_csv(COURSE / "course_recipes.csv", comment="#").query(which).to_dict("records")
+
+
+def is_current(row: dict) -> bool:
+    """Whether no epoch of the denoiser has been trained since the row was judged."""
+    here = row["solution"].endswith(", trained here")
+    return not here or row["trained"].startswith(f"{trained_so_far(row['solution'])} of ")
 
 
 def curve_of(recipe: str) -> pd.DataFrame:
