@@ -301,7 +301,7 @@ SETTINGS_OF = {
     "epochs-averaged": 3,
     "memorisation": 10,
     "depth": 40,
-    "smallest": 6,
+    "smallest": 7,
     "activations": 4,
     "sharper": 8,
     "best": 5,
