@@ -1,6 +1,6 @@
 """Claims about guided and conditional sampling, from a homework report, as experiments with seeds.
 
-python benchmarks/guided_conditional.py   # the table statesdiff/results/guided-conditional.csv, 24 minutes of one core with --seeds 15
+python benchmarks/guided_conditional.py --seeds 15   # the table guided-conditional.csv, 24 minutes of one core
 
 On the five toy sets of that report. Every seed trains its own networks, all of three layers of 128 on Fourier features,
 in batches of 512 at low-noise times, as the book's recipe does but with a quarter of its updates: a conditional
