@@ -402,6 +402,7 @@ def test_the_committed_seconds_of_what_was_trained_on_a_processor_are_its_own():
     judged = pd.read_csv(BENCHMARKS / "results" / "course_recipes.csv", comment="#").set_index(["solution", "samples"])
     assert judged.trained["cosine, trained here", "all"].startswith("500 of 500 ")
     assert pd.isna(judged.judged["cosine, trained here", "all"])  # by 5,000 samples in 500 steps
+    assert judged.NLL["cosine, trained here", "all"] == row["sets"]["all"]["NLL"]
     last = curve[(curve.recipe == "cosine") & (curve.part == "denoiser")].dropna(subset=["NLL"]).iloc[-1]
     assert last.epoch == 500 and abs(last.NLL - row["sets"]["all"]["NLL"]) < 0.01
 

@@ -358,6 +358,23 @@ def test_with_our_settings_just_asking_is_best(data: str) -> None:
     assert abs(accuracy - real.accuracy.mean()) < 0.04
 
 
+@pytest.mark.parametrize(
+    ("mean", "half_width", "shown"),
+    [
+        (0.95712, 0.0128, "0.957 ± 0.013"),
+        (79.24, 13.4, "79 ± 13"),
+        (100.2, 123.4, "100 ± 123"),
+        (0.9998, 0.00046, "0.99980 ± 0.00046"),
+        (12.345, 0.0, "12.3 ± 0"),
+        (math.nan, math.nan, "nan ± nan"),
+    ],
+)
+def test_an_interval_is_rounded_to_two_digits_of_its_half_width(mean: float, half_width: float, shown: str) -> None:
+    frame = sweep_table().query("network == 'raw' and T == 10 and data == 'moons'")
+    apart = half_width / 12.7062  # of two seeds: half their difference times Student's quantile
+    assert pivot(frame.assign(EMD=[mean - apart, mean + apart]), "T", "EMD").loc["moons", 10] == shown
+
+
 def test_every_sweep_names_its_settings_as_the_configurations_do() -> None:
     known = list(Config().row(Sampling()))
     for name in STUDIES:
