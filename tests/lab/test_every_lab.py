@@ -49,6 +49,12 @@ SENTENCES = """(lab) => [...lab.querySelectorAll(".lab-sentence")].filter((e) =>
 BLURRED = """(lab) => [...lab.querySelectorAll("canvas")].filter((e) =>
   Math.abs(e.width - e.clientWidth * devicePixelRatio) > 1 || Math.abs(e.height - e.clientHeight * devicePixelRatio) > 2
 ).map((e) => [e.width, e.height, e.clientWidth, e.clientHeight])"""
+# As on a busy machine: frames are drawn between any two pieces of a lab's start, and of whatever else it does.
+FRAMES_BETWEEN = """(() => {
+  const later = globalThis.setTimeout;
+  globalThis.setTimeout = (go, wait, ...given) => wait ? later(go, wait, ...given)
+    : requestAnimationFrame(() => requestAnimationFrame(() => later(go, 0, ...given)));
+})()"""
 TWO_FRAMES = "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
 # What is seen of the pictures, small; and how often that changes until `seenChanges()` tells it.
 PICTURES = """(lab) => [...lab.querySelectorAll("canvas")].map((e) => {
@@ -123,6 +129,7 @@ def opened(request: pytest.FixtureRequest, browser: Browser, folder: Path) -> It
     """A page from disk with one lab, on a dense screen, for a reader who wants nothing to move."""
     options = {"viewport": {"width": 1280, "height": 800}, "device_scale_factor": 1.5, "reduced_motion": "reduce"}
     context = browser.new_context(**options)
+    context.add_init_script(FRAMES_BETWEEN)
     page, faults = open_page(context, folder, PLACE.format(request.param))
     silent(page, faults)
     page.wait_for_selector("[data-mounted]", timeout=PATIENCE)

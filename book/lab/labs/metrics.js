@@ -78,10 +78,8 @@ class RulersLab {
   }
 
   /** Other points, with nothing dragged. */
-  newDraw(seed) {
-    this.seed = seed;
-    this.pool = drawPool(this.api.data, seed);
-    this.rows = [];
+  newDraw(seed, pool = drawPool(this.api.data, seed)) {
+    Object.assign(this, { seed, pool, rows: [] });
     this.change();
   }
 
@@ -177,8 +175,8 @@ lab("metrics", {
   data: ["states", "outline"],
   jobs: { measure: measureSamples },
   async mount(el, api) {
-    const made = new RulersLab(el, api);
-    await breathe();
-    made.newDraw(made.seed);
+    const pool = drawPool(api.data, api.seed);
+    await breathe(); // not when there is something to see: a frame may come before the samples
+    new RulersLab(el, api).newDraw(api.seed, pool);
   },
 });

@@ -54,9 +54,8 @@ function* aroundPoint({ t, map }, { states: { x }, fourier }) {
 }
 
 class PointLab {
-  constructor(el, api) {
-    Object.assign(this, { api, seed: api.seed, schedule: NoiseSchedule.linear({ T: POINT_T }), around: {} });
-    this.ideal = new IdealDenoiser(api.data.states.x, this.schedule);
+  constructor(el, api, ideal) {
+    Object.assign(this, { api, seed: api.seed, ideal, schedule: ideal.schedule, around: {} });
     this.predictor = denoiser(api.data.fourier);
     sentence(el, "Drag the noisy point, and slide t: from how many places can it have come? Then take it inland at a " +
       "small t, where noisy points are rare, and see whether the network still knows.");
@@ -193,8 +192,8 @@ lab("point", {
   data: ["states", "outline", "fourier"],
   jobs: { around: aroundPoint },
   async mount(el, api) {
-    const made = new PointLab(el, api);
-    await breathe();
-    made.start(FIGURE_POINT.row, FIGURE_POINT.eps);
+    const ideal = new IdealDenoiser(api.data.states.x, NoiseSchedule.linear({ T: POINT_T }));
+    await breathe(); // not when there is something to see: a frame may come before the point
+    new PointLab(el, api, ideal).start(FIGURE_POINT.row, FIGURE_POINT.eps);
   },
 });
