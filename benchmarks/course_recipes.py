@@ -16,10 +16,9 @@ Every random number depends on the recipe and the number of the epoch alone, and
 written to FOLDER/RECIPE/, one file of at most 2.5 MB for each network. So a run that was stopped repeats only the epoch
 under way, and ends with the same numbers as one that was not. With `--device cuda` the same random numbers go to the
 graphics card, where an epoch takes less than a second and sums are rounded otherwise. The committed curves were made
-there, but for `cosine`'s classifier; of the committed table the row `step, trained here` is that of another run, on a
-processor, after 34 of 250 epochs. The last 144 of the 500 epochs of `cosine`'s denoiser were trained on a processor
-that others used as well, so that its seconds say little; its state lies beside the results, and is taken from there
-where FOLDER has none.
+there, but for `cosine`'s classifier and the last 144 of the 500 epochs of its denoiser: those were trained on a
+processor that others used as well, so that its seconds say little. Its state lies beside the results, and is taken from
+there where FOLDER has none.
 
 On its way a network is judged after each of the first ten epochs, then after every tenth, after the last with old noise
 and after the first three with new: by its loss on fresh points, and a denoiser by 2,000 samples, always from the same
@@ -27,7 +26,7 @@ noise, so that only the network differs.
 
 `table` draws 5,000 samples without and 5,000 of each class with guidance (scale 1, the project's deterministic
 update, all 500 steps) and puts them next to the published figures, the book's own recipes and weights, and real
-points that nobody was trained on. A stored row is kept until there is something new to judge; a new one takes two
+points that nobody was trained on. A stored row is kept until there is something new to judge; a new one takes some five
 minutes. The published figures belong to the course's data, the others to the book's: compare the NLL through its gap,
 its difference from the NLL of the training points themselves. Published accuracies go by the label of the nearest
 real point, the others by the exact posterior. Seconds are of the training alone: processor time of one thread, or on a
@@ -130,7 +129,8 @@ def curves(folder: Path, result: Path) -> pd.DataFrame:
     """Every epoch of every training in `folder`; a training that is not there keeps what is stored."""
     tables = {}
     if result.exists():
-        tables = {key: table for key, table in pd.read_csv(result, comment="#").groupby(["recipe", "part"])}
+        stored = pd.read_csv(result, comment="#", float_precision="round_trip")  # it is written again as it was
+        tables = dict(iter(stored.groupby(["recipe", "part"])))
     for recipe, parts in RECIPES.items():
         for part in parts:
             path = folder / recipe / f"{part}.pt"

@@ -43,21 +43,16 @@ def course_recipes() -> str:
     formats = {"NLL": "{:.3f}", "gap": "{:+.3f}", "distance": "{:.4f}", "coverage": "{:.3f}"}
     lines = []
     for row in judged("samples == 'all'"):
-        if not is_current(row):
-            end = latest(row["solution"])
-            planned = row["trained"].split(" of ")[1].split(" ")[0]
-            row |= end | {"trained": f"{end['epoch']:.0f} of {planned} epochs"}
         values = [shown(row[name], how) for name, how in formats.items()]
         lines.append([row["solution"], shown(row["trained"]).split(" + ")[0], *values])
     return piped(["", "denoiser trained", "NLL", "above its floor", "distance", "covered"], lines)
 
 
 def course_classes() -> str:
-    """Points of one state: the NLL and, in brackets, what it is above its floor; rows that are not current go."""
+    """Points of one state: the NLL and, in brackets, what it is above its floor."""
     lines: dict[str, list[str]] = {}
     for row in judged("samples != 'all'"):
-        if is_current(row):
-            lines.setdefault(row["solution"], [row["solution"]]).append(f"{row['NLL']:.3f} ({row['gap']:+.3f})")
+        lines.setdefault(row["solution"], [row["solution"]]).append(f"{row['NLL']:.3f} ({row['gap']:+.3f})")
     return piped(["", *STATE_NAMES], lines.values())
 
 
@@ -66,28 +61,12 @@ def judged(which: str) -> list[dict]:
     return pd.read_csv(COURSE / "course_recipes.csv", comment="#").query(which).to_dict("records")
 
 
-def is_current(row: dict) -> bool:
-    """Whether no epoch of the denoiser has been trained since the row was judged."""
-    here = row["solution"].endswith(", trained here")
-    return not here or row["trained"].startswith(f"{trained_so_far(row['solution'])} of ")
-
-
 def curve_of(recipe: str) -> pd.DataFrame:
     """Every epoch of a recipe's denoiser, by its number."""
     curve = pd.read_csv(COURSE / "course_recipes_curve.csv", comment="#").query(
         "part == 'denoiser' and recipe == @recipe"
     )
     return curve.set_index("epoch", drop=False)
-
-
-def latest(solution: str) -> dict:
-    """What 2,000 samples of a denoiser were worth when they were last judged."""
-    return curve_of(solution.split(",")[0]).dropna(subset=["NLL"]).iloc[-1].to_dict()
-
-
-def trained_so_far(solution: str) -> int:
-    """How many epochs a denoiser has had."""
-    return int(curve_of(solution.split(",")[0]).index.max())
 
 
 def course_spikes() -> str:
