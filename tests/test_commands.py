@@ -21,6 +21,7 @@ import statesdiff
 from statesdiff import __main__ as cli
 from statesdiff.__main__ import main
 from statesdiff.ablations import judging, studies
+from statesdiff.ablations.command import place
 from statesdiff.ablations.configs import Config, Sampling
 from statesdiff.ablations.sweep import Store
 from statesdiff.ablations.toys import points
@@ -175,6 +176,11 @@ def test_a_name_of_any_letters_keeps_its_results_in_the_folder(tiny, name):
     assert "0 networks trained" in Path("tiny.csv").read_text(encoding="utf-8").splitlines()[0]
 
 
+def test_a_table_says_on_what_card_its_networks_were_trained(monkeypatch):
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"card {device.removeprefix('cuda:')}")
+    assert [place(device) for device in ("cpu", "cuda:1", "mps")] == ["", " on card 1", " on mps"]
+
+
 def test_a_path_of_another_system_is_no_folder_of_this_one(tmp_path):
     for data in ("C:/data/x.npy", "..\\..\\x.npy", "/abs/x.npy"):
         config = replace(TINY)
@@ -190,6 +196,7 @@ import sys
 from dataclasses import replace
 from statesdiff import __main__ as cli
 from statesdiff.ablations import judging, studies
+from statesdiff.ablations.command import place
 from statesdiff.ablations.configs import Config, Sampling
 tiny = Config(T=4, network="raw", hidden=(4,), n_train=64, epochs=2, samplings=(Sampling(n=1000),))
 studies.STUDIES["tiny"] = studies.Study("a time", lambda: [tiny])

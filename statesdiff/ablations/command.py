@@ -30,8 +30,15 @@ def ablate(args: argparse.Namespace) -> None:
     named = "" if args.data is None else f" --data {in_unicode(PurePath(args.data).name)}"
     options = f"{' --full' if args.full else ''}{named}"
     command = f"statesdiff ablate {args.study}{options} --seeds {seeds}"
-    took = f"{time.perf_counter() - start:.0f} s, {table.attrs['trained']} networks trained"  # the others were there
+    trained = f"{table.attrs['trained']} networks trained{place(args.device)}"  # the others were there
+    took = f"{time.perf_counter() - start:.0f} s, {trained}"
     print(write(table, out, f"{command}: {study.about}; {took}"))
+
+
+def place(device: str) -> str:
+    """Where networks were trained, in words; nothing of the processor, which the table names anyway."""
+    kind = torch.device(device).type
+    return "" if kind == "cpu" else f" on {torch.cuda.get_device_name(device) if kind == 'cuda' else device}"
 
 
 def device(text: str) -> str:
