@@ -402,8 +402,14 @@ def test_the_committed_seconds_of_what_was_trained_on_a_processor_are_its_own():
     assert row["seconds"]["classifier"] == known["cosine", "classifier", 10]
 
 
-@pytest.mark.parametrize("recipe", list(training.RECIPES))
-def test_the_committed_rows_are_those_of_trainings_that_have_come_to_their_end(recipe):
+@pytest.mark.parametrize(
+    ("recipe", "trained", "luck"),
+    [
+        ("cosine", "500 of 500 epochs + 10 of 10 epochs", 0.01),
+        ("step", "250 of 250 epochs + 50 of 50 epochs", 0.02),
+    ],
+)
+def test_the_committed_rows_are_those_of_trainings_that_have_come_to_their_end(recipe, trained, luck):
     name = f"{recipe}, trained here"
     stored = json.loads((BENCHMARKS / "results" / "course_recipes.json").read_text(encoding="utf-8"))[name]["sets"]
     curve = pd.read_csv(BENCHMARKS / "results" / "course_recipes_curve.csv", comment="#")
@@ -411,11 +417,11 @@ def test_the_committed_rows_are_those_of_trainings_that_have_come_to_their_end(r
     ends = curve[curve.recipe == recipe].groupby("part").epoch.max()
     planned = {part: of.epochs for part, of in training.RECIPES[recipe].items()}
     assert dict(ends) == planned
-    assert set(judged.trained[name]) == {" + ".join(f"{n} of {n} epochs" for n in planned.values())}
+    assert set(judged.trained[name]) == {trained}
     assert judged.judged[name].isna().all()  # by 5,000 samples in 500 steps
     assert judged.NLL[name].to_dict() == {samples: values["NLL"] for samples, values in stored.items()}
-    last = curve[(curve.recipe == recipe) & (curve.part == "denoiser")].iloc[-1]
-    assert abs(last.NLL - stored["all"]["NLL"]) < 0.02  # of other samples
+    last = curve[(curve.recipe == recipe) & (curve.part == "denoiser")].dropna(subset=["NLL"]).iloc[-1]
+    assert last.epoch == planned["denoiser"] and abs(last.NLL - stored["all"]["NLL"]) < luck  # of other samples
 
 
 def made(value, calls):
